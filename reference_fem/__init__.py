@@ -1,0 +1,1 @@
+"""The DOLFINx reference solution of a problem, with an estimate of its own error."""
