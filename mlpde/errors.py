@@ -1,0 +1,48 @@
+"""The one error that means "the input is wrong": a single sentence for the user, exit code 2 on the command line."""
+
+from __future__ import annotations
+
+import difflib
+import linecache
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+_LIBRARIES = ("site-packages", "dist-packages", "/lib/python")
+_OURS = tuple(str(Path(__file__).parent.parent / package) for package in ("mlpde", "geometry", "reference_fem"))
+
+
+class InputError(ValueError):
+    """Wrong input; the message says what is wrong, where, and what would be right."""
+
+
+def unknown(kind: str, name: object, valid: Iterable[str]) -> InputError:
+    """The sentence for a name that does not exist: what was given, what exists, the closest match."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(str(name), names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return InputError(f"unknown {kind} {name!r}: there is {', '.join(map(repr, names)) or 'none'}{hint}")
+
+
+def user_line(error: BaseException) -> str:
+    """`file:line: text` of the deepest frame of `error` that belongs to the user's own code."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        ours = frame.filename.startswith(_OURS) or any(part in frame.filename for part in _LIBRARIES)
+        if not ours and frame.lineno:
+            text = frame.line or linecache.getline(frame.filename, frame.lineno).strip()
+            return f"{frame.filename}:{frame.lineno}: {text}"
+    return ""
+
+
+def call_user(function: Callable, arguments: tuple, what: str) -> Any:
+    """`function(*arguments)` for a function that the user wrote; an exception in it becomes an InputError with its line."""
+    try:
+        return function(*arguments)
+    except InputError:
+        raise
+    except Exception as error:
+        where = user_line(error)
+        raise InputError(
+            f"{what} failed{' at ' + where if where else ''}: {type(error).__name__}: {error}"
+        ) from error
