@@ -2,8 +2,8 @@
 
 import os
 
-# The linear algebra libraries and torch read this when they are loaded, so it comes before every other import:
-# results do not depend on the number of cores, and several pytest workers do not fight over them.
+# The linear algebra libraries and torch read this when they are loaded, so it stands before every other import:
+# results do not depend on the number of cores, and pytest's workers do not fight over them.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import shutil
@@ -31,7 +31,7 @@ def mpi() -> Callable[..., subprocess.CompletedProcess[str]]:
     """`mpi("-c", code)` or `mpi("-m", "mlpde.cli", "solve", ...)`: run this Python on `ranks` processes.
 
     A failing run fails the test with what the processes printed; otherwise the completed process comes back,
-    with `stdout` and `stderr`.
+    with `stdout` and `stderr`. What several ranks print may be mixed: let one of them print what is compared.
     """
     beside_python = Path(sys.executable).with_name("mpiexec")
     mpiexec = str(beside_python) if beside_python.exists() else shutil.which("mpiexec")

@@ -60,7 +60,7 @@ def fits(module: str, patterns: tuple[str, ...]) -> bool:
 
 
 def imports(tree: ast.Module, module: str, is_package: bool) -> Iterator[tuple[int, str]]:
-    """Line and full name of all that is imported, at any depth; `from a import b` is a.b if that is a module."""
+    """Line and full name of every import, at any depth; `from a import b` is a.b if that is a module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
