@@ -43,7 +43,7 @@ if ! missing=$($python -c 'import gmsh' 2>&1); then
     *"cannot open shared object file"*) ;;
     *) stop "gmsh does not import: $missing" ;;
     esac
-    install="apt-get install --yes --no-install-recommends $libraries"
+    install="apt-get install --yes --no-install-recommends --no-upgrade $libraries"
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
         stop "gmsh needs libraries of the system: ${missing##*Error: }. Debian and Ubuntu: sudo $install. Then run make again."
     apt-get update --quiet=2
