@@ -14,11 +14,13 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("geometry", "mlpde", "reference_fem", "cases")
 
 # A layer's modules -> what they may import of ours. "a" is the module alone, "a.*" the package and all in it.
-PROBLEM = ("geometry.*", "mlpde.errors", "mlpde.language", "mlpde.problem")
+PROBLEM = ("geometry.*", "mlpde.errors", "mlpde.files", "mlpde.language", "mlpde.problem")
 FORMULATION = (*PROBLEM, "mlpde.formulation.*")
 NUMERICS = (*FORMULATION, "mlpde.representation.*", "mlpde.optimize.*")
-SOLUTION = (*NUMERICS, "mlpde.solution")
-COMPARE = (*SOLUTION, "mlpde.solvers", "mlpde.compare", "mlpde.report", "mlpde.plotting")
+SOLUTION = (*NUMERICS, "mlpde.monitor", "mlpde.solution")
+PICTURES = (*SOLUTION, "mlpde.fields", "mlpde.plotting", "mlpde.report")
+COMPARE = (*PICTURES, "mlpde.solvers", "mlpde.exact", "mlpde.machine", "mlpde.compare")
+CLI = (*COMPARE, "mlpde.progress", "mlpde.case_files", "mlpde.bench.*")
 LAYERS = {
     "geometry.*": ("geometry.*",),
     "mlpde": COMPARE,  # the public names; what is heavy is imported when it is asked for (see the last test)
@@ -28,13 +30,21 @@ LAYERS = {
     "mlpde.formulation.*": FORMULATION,
     "mlpde.optimize.*": (*FORMULATION, "mlpde.optimize.*"),
     "mlpde.representation.*": NUMERICS,
-    "mlpde.solution": SOLUTION,
+    "mlpde.files": (),
+    "mlpde.monitor": PROBLEM,
+    "mlpde.solution": PICTURES,  # solution.plot()
     "mlpde.solvers.*": SOLUTION,  # neither another solver nor the table of them
-    "mlpde.report": SOLUTION,
-    "mlpde.plotting": SOLUTION,
+    "mlpde.exact": SOLUTION,
+    "mlpde.machine": ("mlpde",),
+    "mlpde.fields": PICTURES,
+    "mlpde.plotting": PICTURES,
+    "mlpde.report": PICTURES,
     "mlpde.compare": COMPARE,
-    "mlpde.cli": COMPARE,
-    "reference_fem.*": (*FORMULATION, "mlpde.solution", "reference_fem.*"),
+    "mlpde.progress": (),
+    "mlpde.case_files": (*COMPARE, "cases"),
+    "mlpde.bench.*": CLI,
+    "mlpde.cli": CLI,
+    "reference_fem.*": (*FORMULATION, "mlpde.monitor", "mlpde.solution", "reference_fem.*"),
     "cases.*": ("geometry", "mlpde", "cases.*"),
 }
 # Libraries with global state or a heavy installation, and the only modules that import them.
@@ -44,7 +54,7 @@ LIBRARIES = {
     "dolfinx_solver": (),  # DOLFINx may as well come from conda or Debian
 }
 # `mlpde` reaches the reference only by "reference_fem:name", and only here, so that it works without DOLFINx.
-NAMES_THE_REFERENCE = ("mlpde.solvers", "mlpde.solvers.wan")
+NAMES_THE_REFERENCE = ("mlpde.solution", "mlpde.solvers", "mlpde.solvers.wan")
 
 
 def module_name(path: Path) -> str:

@@ -1,0 +1,100 @@
+"""Monitor: what an iterative solver tells while it runs, and the checkpoint from which it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from mlpde.errors import InputError
+from mlpde.files import plain
+
+SAVE_EVERY = 30.0  # seconds: a checkpoint is at most a minute old if a step takes less than half a minute
+
+Display = Callable[[int, int, float, Mapping[str, Any]], None]  # step, total, seconds, figures
+
+
+class Monitor:
+    """`Monitor()` keeps the history and does nothing else: for use from Python.
+
+    checkpoint_file: where the state is kept, if anywhere.
+    identity: what the state belongs to (case, configuration, seed, version); `resume()` refuses anything else's.
+    display: called with every update.
+    """
+
+    def __init__(
+        self,
+        checkpoint_file: Path | None = None,
+        identity: Mapping[str, Any] | None = None,
+        resume: bool = False,
+        display: Display | None = None,
+        save_every: float = SAVE_EVERY,
+    ) -> None:
+        self.history: list[dict[str, Any]] = []
+        self._file = checkpoint_file
+        self._identity = plain(dict(identity or {}))
+        self._resume = resume
+        self._display = display
+        self._save_every = save_every
+        self._start = self._saved = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds of this run and of the ones it continues."""
+        return time.monotonic() - self._start
+
+    def update(self, step: int, total: int, **figures: Any) -> None:
+        """Record a step of `total`: `loss=`, `residual=` (the independent one), ... become a row of the history."""
+        self.history.append({"step": int(step), "seconds": self.seconds, **plain(figures)})
+        if self._display is not None:
+            self._display(step, total, self.seconds, figures)
+
+    def checkpoint(self, arrays: Mapping[str, NDArray], settings: Mapping[str, Any]) -> None:
+        """Save the solver's state if the last time was long enough ago; cheap to call in every step."""
+        if self._file is None or time.monotonic() - self._saved < self._save_every:
+            return
+        from safetensors.numpy import save_file
+
+        record = {
+            "identity": self._identity,
+            "settings": plain(settings),
+            "history": self.history,
+            "seconds": self.seconds,
+        }
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}")
+        save_file(dict(arrays), temporary, metadata={"mlpde": json.dumps(record)})
+        temporary.replace(self._file)
+        self._saved = time.monotonic()
+
+    def resume(self) -> tuple[dict[str, NDArray], dict[str, Any]] | None:
+        """(arrays, settings) of the last checkpoint; None if there is none or a fresh start was asked for.
+
+        Raises InputError if the checkpoint belongs to another case, configuration, seed or version.
+        """
+        if not self._resume or self._file is None or not self._file.exists():
+            return None
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self._file, framework="numpy") as stored:
+                record = json.loads((stored.metadata() or {})["mlpde"])
+                arrays = {name: stored.get_tensor(name) for name in stored.keys()}
+        except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+            raise InputError(
+                f"{self._file} is not a checkpoint of mlpde: remove it or start without --resume"
+            ) from error
+        for key, value in self._identity.items():
+            if record["identity"].get(key) != value:
+                raise InputError(
+                    f"the checkpoint {self._file} has {key} {record['identity'].get(key)}, this run has {value}: "
+                    "repeat the run with the same settings, or start anew without --resume"
+                )
+        self.history = record["history"]
+        self._start = time.monotonic() - record["seconds"]
+        return arrays, record["settings"]

@@ -1,0 +1,358 @@
+"""Solution: what every solver returns, a function of space (and time) with a record of how it was found.
+
+Points are (n, d), in time with `t` beside them; values (n, *shape), gradients (n, *shape, d).  The representation is a
+Model: finite elements, random features, a network, the exact solution.  A Solution only adds names, shapes, the domain
+(nan outside) and the comparison with another one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from dataclasses import field as attribute
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mlpde.errors import InputError, unknown
+from mlpde.files import plain, replacing
+from mlpde.problem import Case, Field
+
+MODELS = {
+    "fem": "reference_fem.function:FiniteElementFunction",
+    "random_features": "mlpde.representation.random_features:RandomFeatureModel",
+    "network": "mlpde.representation.networks:NetworkModel",
+}
+FORMAT = 1  # of a saved solution; another one is refused
+QUADRATURE_DEGREE = 6  # of the errors, in space
+TIME_NODES = 8  # of the errors in L2(0, T): Gauss-Legendre
+
+Array = NDArray[np.float64]
+Derivative = tuple[
+    int, ...
+]  # () value, (i,) first, (i, j) with i <= j second; directions 0..d-1 space, d time
+
+
+class Model(Protocol):
+    """A representation: all scalar components m = 0..M-1 (fields in order, each flattened in C order) at once."""
+
+    kind: ClassVar[str]
+
+    def jets(self, points: Array, derivatives: Iterable[Derivative]) -> Mapping[Derivative, Array]:
+        """The derivatives asked for, each (n, M), at points (n, D) with D = d, or d + 1 in time."""
+        ...
+
+    def state(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
+        """Arrays and JSON settings from which `from_state` restores the model."""
+        ...
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, NDArray], settings: Mapping[str, Any]) -> Model: ...
+
+
+class Samples(NamedTuple):
+    """A function on its own quadrature points: points (n, d), weights (n,), values (n, M), gradients (n, M, d)."""
+
+    points: Array
+    weights: Array
+    values: Array
+    gradients: Array
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A function of space (and time) that a solver found.
+
+    solver: its name in `mlpde.solvers.SOLVERS`.  config: repr of the solver.
+    mesh: decides what is inside; None: everything is, or what `problem.domain.contains` says.
+    info: JSON-able record: seconds, cpu_seconds, unknowns, seed, history (list of dicts), versions, warnings.
+    case: the Case or Problem that was solved, None in a loaded solution.
+    """
+
+    solver: str
+    config: str
+    fields: tuple[Field, ...]
+    model: Model
+    mesh: Any = None
+    info: dict[str, Any] = attribute(default_factory=dict)
+    case: Any = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fields", tuple(self.fields))
+        object.__setattr__(self, "info", {**_facts(self.problem, self.mesh), **self.info})
+
+    @property
+    def problem(self) -> Any:
+        """The problem that was solved; None in a loaded solution."""
+        return self.case.problem if isinstance(self.case, Case) else self.case
+
+    @property
+    def dim(self) -> int:
+        """Number of space coordinates d."""
+        return self.info["dim"]
+
+    @property
+    def time(self) -> tuple[float, float] | None:
+        """(start, end), or None for a steady problem."""
+        return tuple(self.info["time"]) if self.info.get("time") else None
+
+    def evaluate(self, points: ArrayLike, t: ArrayLike | None = None) -> dict[str, Array]:
+        """Values (n, *shape) by field name at points (n, d); nan, with one warning, outside the domain.
+
+        t: a time or n times; by default the final one (of a SemilinearParabolic: 0, where its solution is wanted).
+        """
+        jet = self._inside_jets(points, t, [()])[()]
+        return {f.name: jet[:, columns].reshape(-1, *f.shape) for f, columns in self._columns}
+
+    def __call__(self, points: ArrayLike, t: ArrayLike | None = None) -> Array:
+        """Values (n, *shape) of the single field."""
+        return self.evaluate(points, t)[self._field(None).name]
+
+    def gradient(self, points: ArrayLike, t: ArrayLike | None = None, field: str | None = None) -> Array:
+        """Gradient in space (n, *shape, d) of the single field, or of the one named."""
+        target = self._field(field)
+        columns = {f.name: c for f, c in self._columns}[target.name]
+        directions = [(i,) for i in range(self.dim)]
+        jets = self._inside_jets(points, t, directions)
+        gradient = np.stack([jets[i][:, columns] for i in directions], axis=-1)
+        return gradient.reshape(-1, *target.shape, self.dim)
+
+    def outside(self, points: ArrayLike) -> NDArray[np.bool_]:
+        """Which of the points (n, d) lie outside the domain."""
+        points = self._checked(points)
+        where = self.mesh if self.mesh is not None else getattr(self.problem, "domain", None)
+        return np.zeros(len(points), dtype=bool) if where is None else ~where.contains(points)
+
+    def outputs(self, points: ArrayLike) -> dict[str, Array]:
+        """The case's outputs (a stress, a flux) at points (n, d), at the default time."""
+        from mlpde.formulation import functional
+
+        outputs = getattr(self.case, "outputs", {})
+        points = self._checked(points)
+        return {
+            name: np.asarray(functional.pointwise(output, self.problem, points, self.jets))
+            for name, output in outputs.items()
+        }
+
+    @cached_property
+    def quantities(self) -> dict[str, float]:
+        """The case's quantities by name, at the default time."""
+        if not isinstance(self.case, Case):
+            return dict(self.info.get("quantities", {}))
+        from mlpde.formulation import functional
+
+        where = self.mesh if self.mesh is not None else self.problem.domain
+        return {
+            name: float(functional.integrate(quantity, self.problem, self.jets, where))
+            for name, quantity in self.case.quantities.items()
+        }
+
+    def jets(self, points: ArrayLike, derivatives: Iterable[Derivative], t: ArrayLike | None = None) -> Any:
+        """Derivatives (n, M) of all components at points (n, d), without the inside test."""
+        return self.model.jets(self._in_time(self._checked(points), t), list(derivatives))
+
+    def error(self, reference: Solution) -> dict[str, dict[str, Any]]:
+        """Relative errors by field name, on the reference's quadrature points.
+
+        l2 = |u - r| / |r| in L2; h1 the same in the full H1 norm; max = max |u - r| / max |r|; vectors are
+        measured in the Euclidean norm, mean_zero fields are shifted to mean zero first.  In time these hold at the
+        default time, and l2_time is in L2(0, T; L2).  A zero reference gives absolute errors, with "absolute": True.
+        """
+        if [(f.name, f.shape) for f in self.fields] != [(f.name, f.shape) for f in reference.fields]:
+            raise InputError(
+                f"the solution by {self.solver} has the fields {[f.name for f in self.fields]}, the reference by "
+                f"{reference.solver} has {[f.name for f in reference.fields]} (or other shapes)"
+            )
+        known = reference.samples
+        own = self._sample(known.points, known.weights)
+        errors: dict[str, dict[str, Any]] = {}
+        for f, columns in self._columns:
+            difference = own.values[:, columns] - known.values[:, columns]
+            size = known.values[:, columns]
+            if f.mean_zero:
+                difference, size = (v - known.weights @ v / known.weights.sum() for v in (difference, size))
+            slope = own.gradients[:, columns] - known.gradients[:, columns]
+            errors[f.name] = _relative(known.weights, difference, slope, size, known.gradients[:, columns])
+        if self.time and reference.time:
+            for name, value in self._errors_over_time(reference).items():
+                errors[name]["l2_time"] = value
+        return errors
+
+    @cached_property
+    def samples(self) -> Samples:
+        """The values on the quadrature points of the mesh, kept: many solutions are compared with one reference."""
+        if self.mesh is None:
+            raise InputError(
+                f"the solution by {self.solver} has no mesh: it cannot be the reference of an error"
+            )
+        return self._sample(*self.mesh.quadrature(QUADRATURE_DEGREE))
+
+    def save(self, directory: str | Path) -> Path:
+        """Write the solution into `directory` (replaced as a whole if it holds a solution already)."""
+        from safetensors.numpy import save_file
+
+        directory = Path(directory)
+        if directory.exists() and not (directory / "solution.json").exists() and any(directory.iterdir()):
+            raise InputError(f"{directory} exists and is not a saved solution: give another folder")
+        arrays, settings = self.model.state()
+        arrays = {f"model.{name}": value for name, value in arrays.items()}
+        if self.mesh is not None:
+            arrays |= {f"mesh.{name}": value for name, value in self.mesh.arrays().items()}
+        texts = {name: value.tolist() for name, value in arrays.items() if value.dtype.kind in "US"}
+        info = self.info | ({"quantities": self.quantities} if isinstance(self.case, Case) else {})
+        record = {
+            "format": FORMAT,
+            "solver": self.solver,
+            "config": self.config,
+            "fields": [asdict(f) for f in self.fields],
+            "model": {"kind": self.model.kind, "settings": settings},
+            "texts": texts,
+            "info": plain(info),
+        }
+        with replacing(directory) as temporary:
+            numbers = {
+                name: np.ascontiguousarray(value) for name, value in arrays.items() if name not in texts
+            }
+            save_file(numbers, temporary / "solution.safetensors")
+            (temporary / "solution.json").write_text(json.dumps(record, indent=1))
+        return directory
+
+    @classmethod
+    def load(cls, directory: str | Path) -> Solution:
+        """Restore a saved solution: everything but its case.  No code is executed."""
+        from safetensors.numpy import load_file
+
+        directory = Path(directory)
+        if not (directory / "solution.json").is_file():
+            raise InputError(f"{directory} is not a saved solution: it has no solution.json")
+        record = json.loads((directory / "solution.json").read_text())
+        if record.get("format") != FORMAT:
+            raise InputError(
+                f"{directory} has the format {record.get('format')}, this version reads {FORMAT}: solve it again"
+            )
+        arrays = load_file(directory / "solution.safetensors")
+        arrays |= {name: np.asarray(value) for name, value in record["texts"].items()}
+        parts: dict[str, dict[str, NDArray]] = {"model": {}, "mesh": {}}
+        for name, value in arrays.items():
+            part, key = name.split(".", 1)
+            parts[part][key] = value
+        mesh = None
+        if parts["mesh"]:
+            from geometry import Mesh
+
+            mesh = Mesh.from_arrays(parts["mesh"])
+        model = _model_class(record["model"]["kind"]).from_state(parts["model"], record["model"]["settings"])
+        fields = tuple(Field(**(f | {"shape": tuple(f["shape"])})) for f in record["fields"])
+        return cls(record["solver"], record["config"], fields, model, mesh, record["info"])
+
+    def plot(self) -> Any:
+        """A matplotlib figure of the fields at the default time."""
+        from mlpde.plotting import solution_figure
+
+        return solution_figure(self)
+
+    @cached_property
+    def _columns(self) -> tuple[tuple[Field, slice], ...]:
+        ends = np.cumsum([f.size for f in self.fields])
+        return tuple((f, slice(int(e) - f.size, int(e))) for f, e in zip(self.fields, ends, strict=True))
+
+    def _field(self, name: str | None) -> Field:
+        if name is None and len(self.fields) > 1:
+            raise InputError(f"name the field: the solution has {', '.join(f.name for f in self.fields)}")
+        for f in self.fields:
+            if name in (None, f.name):
+                return f
+        raise unknown("field", name, [f.name for f in self.fields])
+
+    def _checked(self, points: ArrayLike) -> Array:
+        points = np.asarray(points, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != self.dim:
+            raise InputError(f"points must have the shape (n, {self.dim}), not {points.shape}")
+        return points
+
+    def _in_time(self, points: Array, t: ArrayLike | None) -> Array:
+        if self.time is None:
+            if t is not None:
+                raise InputError("t is given, but the problem has no time")
+            return points
+        times = np.asarray(self.info["default_time"] if t is None else t, dtype=np.float64)
+        start, end = self.time
+        if times.shape not in ((), (len(points),)) or not np.all((times >= start) & (times <= end)):
+            raise InputError(f"t must be one time or {len(points)} times, between {start:g} and {end:g}")
+        return np.column_stack([points, np.broadcast_to(times, len(points))])
+
+    def _inside_jets(self, points: ArrayLike, t: ArrayLike | None, derivatives: Sequence[Derivative]) -> Any:
+        points = self._checked(points)
+        outside = self.outside(points)
+        if outside.any():
+            warnings.warn(
+                f"{outside.sum()} of {len(points)} points lie outside the domain: nan there", stacklevel=3
+            )
+        jets = self.jets(points, derivatives, t)
+        return {key: np.where(outside[:, None], np.nan, value) for key, value in jets.items()}
+
+    def _sample(self, points: Array, weights: Array) -> Samples:
+        # no inside test: these are points of the reference's mesh, on a curved boundary perhaps not of this one's
+        directions = [(i,) for i in range(self.dim)]
+        jets = self.jets(points, [(), *directions])
+        return Samples(
+            points, weights, np.asarray(jets[()]), np.stack([jets[i] for i in directions], axis=-1)
+        )
+
+    def _errors_over_time(self, reference: Solution) -> dict[str, float]:
+        start, end = reference.time or (0.0, 0.0)
+        nodes, weights = np.polynomial.legendre.leggauss(TIME_NODES)
+        points, volumes, *_ = reference.samples
+        squares = {f.name: np.zeros(2) for f in self.fields}
+        for t, weight in zip((start + end) / 2 + (end - start) / 2 * nodes, weights, strict=True):
+            own, known = (s.jets(points, [()], t)[()] for s in (self, reference))
+            for f, columns in self._columns:
+                pair = [own[:, columns] - known[:, columns], known[:, columns]]
+                if f.mean_zero:
+                    pair = [v - volumes @ v / volumes.sum() for v in pair]
+                squares[f.name] += weight * np.array([volumes @ np.sum(v**2, axis=1) for v in pair])
+        return {name: math.sqrt(e / s if s > 0 else e) for name, (e, s) in squares.items()}
+
+
+def _facts(problem: Any, mesh: Any) -> dict[str, Any]:
+    """The facts about the problem that a saved solution needs: dimension and time."""
+    if problem is None:
+        return {} if mesh is None else {"dim": mesh.dim}
+    dim = problem.dim if hasattr(problem, "dim") else problem.domain.dim
+    time = getattr(problem, "time", None)
+    if not time:
+        return {"dim": dim}
+    backward = hasattr(problem, "terminal")
+    return {"dim": dim, "time": [float(t) for t in time], "default_time": float(time[0 if backward else 1])}
+
+
+def _relative(weights: Array, e: Array, grad_e: Array, r: Array, grad_r: Array) -> dict[str, Any]:
+    """l2, h1, max of the error e (n, M) with gradient (n, M, d), relative to r, or absolute where r is zero."""
+
+    def measures(values: Array, gradients: Array) -> dict[str, float]:
+        squares = np.sum(values**2, axis=1)
+        slopes = np.sum(gradients**2, axis=(1, 2))
+        return {
+            "l2": math.sqrt(weights @ squares),
+            "h1": math.sqrt(weights @ (squares + slopes)),
+            "max": math.sqrt(squares.max()),
+        }
+
+    absolute, size = measures(e, grad_e), measures(r, grad_r)
+    if size["l2"] == 0:
+        return {**absolute, "absolute": True}
+    return {key: absolute[key] / size[key] for key in absolute}
+
+
+def _model_class(kind: str) -> Any:
+    if kind not in MODELS:
+        raise unknown("kind of solution", kind, MODELS)
+    module, name = MODELS[kind].split(":")
+    return getattr(importlib.import_module(module), name)
