@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 _LIBRARIES = ("site-packages", "dist-packages", "/lib/python")
-_OURS = tuple(str(Path(__file__).parent.parent / package) for package in ("mlpde", "geometry", "reference_fem"))
+_OURS = tuple(
+    str(Path(__file__).parent.parent / package) for package in ("mlpde", "geometry", "reference_fem")
+)
 
 
 class InputError(ValueError):

@@ -83,9 +83,13 @@ def dt(expression: Expr) -> Expr:
     times = [v for v in extract_type(expression, Variable) if getattr(v.ufl_operands[0], "is_time", False)]
     if not rates and not times:
         if extract_coefficients(expression):
-            raise InputError("dt(...) needs a problem with time: give Problem(..., time=(0.0, T), initial=...)")
+            raise InputError(
+                "dt(...) needs a problem with time: give Problem(..., time=(0.0, T), initial=...)"
+            )
         return 0 * expression
-    parts = [ufl.derivative(expression, c, c.rate) for c in rates] + [ufl.diff(expression, v) for v in times[:1]]
+    parts = [ufl.derivative(expression, c, c.rate) for c in rates] + [
+        ufl.diff(expression, v) for v in times[:1]
+    ]
     return sum(parts[1:], parts[0])
 
 

@@ -44,7 +44,9 @@ class Field:
         if not isinstance(self.name, str) or not self.name.isidentifier():
             raise InputError(f"a field's name must be an identifier such as 'u', not {self.name!r}")
         if not all(isinstance(n, int) and n > 0 for n in shape) or len(shape) > 2:
-            raise InputError(f"field {self.name!r}: shape must be () or one or two positive integers, not {shape}")
+            raise InputError(
+                f"field {self.name!r}: shape must be () or one or two positive integers, not {shape}"
+            )
         if self.family not in FAMILIES:
             raise unknown(f"family of field {self.name!r}:", self.family, FAMILIES)
         if self.mean_zero and shape:
@@ -145,7 +147,12 @@ def _check_conditions(problem: Any, dirichlet: Sequence[Dirichlet], periodic: Se
             raise InputError(f"{condition}: field {target.name!r} has components 0 ... {target.size - 1}")
         if callable(condition.value):
             counts = (1, 2) if getattr(problem, "time", None) else (1,)
-            arity(condition.value, counts, f"the value of Dirichlet({condition.boundary!r})", "x" + ", t" * (len(counts) - 1))
+            arity(
+                condition.value,
+                counts,
+                f"the value of Dirichlet({condition.boundary!r})",
+                "x" + ", t" * (len(counts) - 1),
+            )
         for name in condition.boundaries(domain):
             key = (name, target.name, condition.component)
             if key in seen:
@@ -236,7 +243,9 @@ class Eigenproblem:
         _check_conditions(self, self.dirichlet, self.periodic)
         for condition in self.dirichlet:
             if callable(condition.value) or any(c != 0 for c in _tuple(condition.value)):
-                raise InputError(f"an eigenproblem takes homogeneous Dirichlet conditions, not {condition.value!r}")
+                raise InputError(
+                    f"an eigenproblem takes homogeneous Dirichlet conditions, not {condition.value!r}"
+                )
 
 
 @dataclass(frozen=True)
@@ -316,12 +325,16 @@ class Case:
 
     def __post_init__(self) -> None:
         if not isinstance(self.problem, Problem | Eigenproblem | SemilinearParabolic):
-            raise InputError(f"Case({self.name!r}): problem must be a Problem, Eigenproblem or SemilinearParabolic")
+            raise InputError(
+                f"Case({self.name!r}): problem must be a Problem, Eigenproblem or SemilinearParabolic"
+            )
         for name, quantity in self.quantities.items():
             function = quantity.expression if isinstance(quantity, At) else quantity
             arity(function, (2,), f"quantity {name!r}", "u, omega")
             if isinstance(quantity, At) and len(_tuple(quantity.point)) != self.problem.domain.dim:
-                raise InputError(f"quantity {name!r}: the point {quantity.point} needs {self.problem.domain.dim} coordinates")
+                raise InputError(
+                    f"quantity {name!r}: the point {quantity.point} needs {self.problem.domain.dim} coordinates"
+                )
         for name, output in self.outputs.items():
             arity(output, (2,), f"output {name!r}", "u, omega")
         for name, value in self.published.items():
