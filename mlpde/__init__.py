@@ -1,13 +1,26 @@
 """mlpde: write a PDE once in UFL, solve it by finite elements and by machine-learning solvers, compare."""
 
+from typing import TYPE_CHECKING, Any
+
 from mlpde.errors import InputError
 from mlpde.language import At, dt, largest, smallest, total
 from mlpde.problem import Case, Dirichlet, Eigenproblem, Field, Periodic, Problem, SemilinearParabolic
 
+if TYPE_CHECKING:
+    from mlpde.comparison import Comparison, compare
+    from mlpde.solution import Solution
+    from mlpde.solvers.pinn import PINN
+    from mlpde.solvers.rfm import RFM
+    from mlpde.solving import solve
+
 __version__ = "0.1.0"
 __all__ = [
+    "FEM",
+    "PINN",
+    "RFM",
     "At",
     "Case",
+    "Comparison",
     "Dirichlet",
     "Eigenproblem",
     "Field",
@@ -15,8 +28,32 @@ __all__ = [
     "Periodic",
     "Problem",
     "SemilinearParabolic",
+    "Solution",
+    "compare",
     "dt",
     "largest",
     "smallest",
+    "solve",
     "total",
 ]
+# What needs more than UFL and numpy is imported when it is asked for: `import mlpde` stays fast.
+_LATER = {
+    "Comparison": "mlpde.comparison",
+    "compare": "mlpde.comparison",
+    "solve": "mlpde.solving",
+    "Solution": "mlpde.solution",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    if name in ("FEM", "PINN", "RFM"):
+        return import_module("mlpde.solvers").solver_class(name.lower())
+    raise AttributeError(f"module 'mlpde' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -131,14 +131,20 @@ class Solution:
         return np.zeros(len(points), dtype=bool) if where is None else ~where.contains(points)
 
     def outputs(self, points: ArrayLike) -> dict[str, Array]:
-        """The case's outputs (a stress, a flux) at points (n, d), at the default time."""
+        """The case's outputs (a stress, a flux) at points (n, d), at the default time; nan outside the domain."""
+        points = self._checked(points)
+        outside, values = self.outside(points), self._outputs(points)
+        for value in values.values():
+            value[outside] = np.nan
+        return values
+
+    def _outputs(self, points: Array) -> dict[str, Array]:
         from mlpde.formulation import functional
 
-        outputs = getattr(self.case, "outputs", {})
-        points = self._checked(points)
+        points = self._in_time(points, None)
         return {
-            name: np.asarray(functional.pointwise(output, self.problem, points, self.jets))
-            for name, output in outputs.items()
+            name: np.array(functional.pointwise(output, self.problem, points, self.model.jets))
+            for name, output in getattr(self.case, "outputs", {}).items()
         }
 
     @cached_property
@@ -150,7 +156,9 @@ class Solution:
 
         where = self.mesh if self.mesh is not None else self.problem.domain
         return {
-            name: float(functional.integrate(quantity, self.problem, self.jets, where))
+            name: functional.integrate(
+                quantity, self.problem, self.model.jets, where, self.info.get("default_time")
+            )
             for name, quantity in self.case.quantities.items()
         }
 
@@ -179,11 +187,18 @@ class Solution:
             if f.mean_zero:
                 difference, size = (v - known.weights @ v / known.weights.sum() for v in (difference, size))
             slope = own.gradients[:, columns] - known.gradients[:, columns]
-            errors[f.name] = _relative(known.weights, difference, slope, size, known.gradients[:, columns])
+            errors[f.name] = _relative(known.weights, difference, size, slope, known.gradients[:, columns])
         if self.time and reference.time:
             for name, value in self._errors_over_time(reference).items():
                 errors[name]["l2_time"] = value
         return errors
+
+    def output_errors(self, reference: Solution) -> dict[str, dict[str, Any]]:
+        """Relative l2 and max errors of the case's outputs, on the reference's quadrature points, as in `error`."""
+        points, weights = reference.samples.points, reference.samples.weights
+        own, known = self._outputs(points), reference._outputs(points)
+        flat = {name: [v.reshape(len(points), -1) for v in (own[name], known[name])] for name in known}
+        return {name: _relative(weights, value - size, size) for name, (value, size) in flat.items()}
 
     @cached_property
     def samples(self) -> Samples:
@@ -205,7 +220,6 @@ class Solution:
         arrays = {f"model.{name}": value for name, value in arrays.items()}
         if self.mesh is not None:
             arrays |= {f"mesh.{name}": value for name, value in self.mesh.arrays().items()}
-        texts = {name: value.tolist() for name, value in arrays.items() if value.dtype.kind in "US"}
         info = self.info | ({"quantities": self.quantities} if isinstance(self.case, Case) else {})
         record = {
             "format": FORMAT,
@@ -213,14 +227,11 @@ class Solution:
             "config": self.config,
             "fields": [asdict(f) for f in self.fields],
             "model": {"kind": self.model.kind, "settings": settings},
-            "texts": texts,
             "info": plain(info),
         }
         with replacing(directory) as temporary:
-            numbers = {
-                name: np.ascontiguousarray(value) for name, value in arrays.items() if name not in texts
-            }
-            save_file(numbers, temporary / "solution.safetensors")
+            contiguous = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+            save_file(contiguous, temporary / "solution.safetensors")
             (temporary / "solution.json").write_text(json.dumps(record, indent=1))
         return directory
 
@@ -238,7 +249,6 @@ class Solution:
                 f"{directory} has the format {record.get('format')}, this version reads {FORMAT}: solve it again"
             )
         arrays = load_file(directory / "solution.safetensors")
-        arrays |= {name: np.asarray(value) for name, value in record["texts"].items()}
         parts: dict[str, dict[str, NDArray]] = {"model": {}, "mesh": {}}
         for name, value in arrays.items():
             part, key = name.split(".", 1)
@@ -333,17 +343,17 @@ def _facts(problem: Any, mesh: Any) -> dict[str, Any]:
     return {"dim": dim, "time": [float(t) for t in time], "default_time": float(time[0 if backward else 1])}
 
 
-def _relative(weights: Array, e: Array, grad_e: Array, r: Array, grad_r: Array) -> dict[str, Any]:
-    """l2, h1, max of the error e (n, M) with gradient (n, M, d), relative to r, or absolute where r is zero."""
+def _relative(
+    weights: Array, e: Array, r: Array, grad_e: Array | None = None, grad_r: Array | None = None
+) -> dict[str, Any]:
+    """l2, max, with gradients (n, M, d) h1, of the error e (n, M) relative to r, or absolute where r is zero."""
 
-    def measures(values: Array, gradients: Array) -> dict[str, float]:
+    def measures(values: Array, gradients: Array | None) -> dict[str, float]:
         squares = np.sum(values**2, axis=1)
-        slopes = np.sum(gradients**2, axis=(1, 2))
-        return {
-            "l2": math.sqrt(weights @ squares),
-            "h1": math.sqrt(weights @ (squares + slopes)),
-            "max": math.sqrt(squares.max()),
-        }
+        found = {"l2": math.sqrt(weights @ squares), "max": math.sqrt(squares.max())}
+        if gradients is not None:
+            found["h1"] = math.sqrt(weights @ (squares + np.sum(gradients**2, axis=(1, 2))))
+        return found
 
     absolute, size = measures(e, grad_e), measures(r, grad_r)
     if size["l2"] == 0:

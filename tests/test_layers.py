@@ -19,11 +19,23 @@ FORMULATION = (*PROBLEM, "mlpde.formulation.*")
 NUMERICS = (*FORMULATION, "mlpde.representation.*", "mlpde.optimize.*")
 SOLUTION = (*NUMERICS, "mlpde.monitor", "mlpde.solution")
 PICTURES = (*SOLUTION, "mlpde.fields", "mlpde.plotting", "mlpde.report")
-COMPARE = (*PICTURES, "mlpde.solvers", "mlpde.exact", "mlpde.machine", "mlpde.compare")
+COMPARE = (
+    *PICTURES,
+    "mlpde",
+    "mlpde.solvers",
+    "mlpde.exact",
+    "mlpde.machine",
+    "mlpde.solving",
+    "mlpde.comparison",
+    "mlpde.results",
+)
 CLI = (*COMPARE, "mlpde.progress", "mlpde.case_files", "mlpde.bench.*")
 LAYERS = {
     "geometry.*": ("geometry.*",),
-    "mlpde": COMPARE,  # the public names; what is heavy is imported when it is asked for (see the last test)
+    "mlpde": (
+        *COMPARE,
+        "mlpde.solvers.*",
+    ),  # the public names; what is heavy is imported when it is asked for (see the last test)
     "mlpde.errors": (),
     "mlpde.language": ("mlpde.errors",),
     "mlpde.problem": PROBLEM,
@@ -35,11 +47,13 @@ LAYERS = {
     "mlpde.solution": PICTURES,  # solution.plot()
     "mlpde.solvers.*": SOLUTION,  # neither another solver nor the table of them
     "mlpde.exact": SOLUTION,
-    "mlpde.machine": ("mlpde",),
+    "mlpde.machine": (),
     "mlpde.fields": PICTURES,
     "mlpde.plotting": PICTURES,
     "mlpde.report": PICTURES,
-    "mlpde.compare": COMPARE,
+    "mlpde.solving": COMPARE,
+    "mlpde.comparison": COMPARE,
+    "mlpde.results": COMPARE,
     "mlpde.progress": (),
     "mlpde.case_files": (*COMPARE, "cases"),
     "mlpde.bench.*": CLI,
@@ -127,10 +141,10 @@ def test_imports_only_what_its_layer_may(module):
         ("mlpde.representation.jets", "from mlpde import Problem"),
         ("mlpde.solvers.pinn", "from .rfm import RFM"),
         ("mlpde.solvers.pinn", "from mlpde.solvers import SOLVERS"),
-        ("mlpde.compare", "from mlpde.solvers.rfm import RFM"),
-        ("mlpde.compare", "import reference_fem"),
-        ("mlpde.compare", "importlib.import_module('reference_fem')"),
-        ("mlpde.compare", "FEM = 'reference_fem:FEM'"),
+        ("mlpde.comparison", "from mlpde.solvers.rfm import RFM"),
+        ("mlpde.comparison", "import reference_fem"),
+        ("mlpde.comparison", "importlib.import_module('reference_fem')"),
+        ("mlpde.comparison", "FEM = 'reference_fem:FEM'"),
         ("mlpde.solution", "from dolfinx import fem"),
         ("reference_fem", "import mlpde.optimize.least_squares"),
         ("mlpde.unheard_of", ""),

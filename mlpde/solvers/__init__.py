@@ -35,7 +35,10 @@ def solver_class(name: str) -> Any:
     if name not in SOLVERS:
         raise unknown("solver", name, SOLVERS)
     module, attribute = SOLVERS[name].split(":")
-    return getattr(importlib.import_module(module), attribute)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        raise InputError(f"solver {name!r} cannot be loaded: {error}") from error
 
 
 def solver(name: str, **options: Any) -> Solver:

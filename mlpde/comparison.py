@@ -1,0 +1,177 @@
+"""compare: several solvers on one case, measured against one reference."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlpde.errors import InputError
+from mlpde.files import plain
+from mlpde.machine import machine
+from mlpde.monitor import Display, Monitor
+from mlpde.problem import Case
+from mlpde.solution import Solution
+from mlpde.solvers import Solver, check_accepts, solver_class
+from mlpde.solving import as_case, run
+
+MEASURES = ("l2", "h1", "max")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The reference, the solutions by label (one for each seed), and everything measured (`metrics.json`)."""
+
+    case: Case
+    reference: Solution
+    solutions: dict[str, tuple[Solution, ...]]
+    metrics: dict[str, Any]
+
+    def typical(self, label: str) -> Solution:
+        """The solution whose l2 error (the largest over the fields) is the median of the seeds."""
+        rows = [row for row in self.metrics["solutions"] if row["label"] == label]
+        worst = [max(_number(e["l2"]) for e in row["errors"].values()) for row in rows]
+        return self.solutions[label][worst.index(statistics.median_low(worst))]
+
+    def __str__(self) -> str:
+        from mlpde.report import text_table
+
+        return text_table(self.metrics)
+
+
+def compare(
+    problem: Case | Any,
+    solvers: Sequence[Solver],
+    reference: Solver | Solution | None = None,
+    seeds: Sequence[int] = (0,),
+    out: str | Path | None = None,
+    *,
+    display: Callable[[str], Display] | None = None,
+    command: str = "",
+) -> Comparison:
+    """Solve a case by every solver with every seed, and measure the errors against the reference.
+
+    reference: a solver or a solution; by default the exact solution if the case has one, else FEM with its estimated
+    error.  out: a folder for report.html, report.md, metrics.json, pictures and fields.
+    display(label): called for every run, returns what shows its steps.  command: recorded in the report.
+    Raises InputError if a solver does not take the case.
+    """
+    case = as_case(problem)
+    solvers, seeds = list(solvers), list(seeds)
+    if not solvers or not seeds:
+        raise InputError("compare needs at least one solver and one seed")
+    labels = _labels(solvers)
+    for solver in solvers:
+        check_accepts(solver, case.problem, case.name)
+    if out is not None:
+        from mlpde.results import check_folder
+
+        check_folder(out)
+    show = display or (lambda _: None)
+    known = _reference(case, reference, show)
+    solutions = {
+        label: tuple(
+            run(
+                case, solver, seed, Monitor(display=show(f"{label} seed {seed}" if len(seeds) > 1 else label))
+            )
+            for seed in seeds
+        )
+        for label, solver in zip(labels, solvers, strict=True)
+    }
+    comparison = Comparison(case, known, solutions, metrics_of(case, known, solutions, command))
+    if out is not None:
+        from mlpde.results import write_comparison
+
+        write_comparison(Path(out), comparison)
+    return comparison
+
+
+def metrics_of(
+    case: Case, reference: Solution | None, solutions: dict[str, tuple[Solution, ...]], command: str = ""
+) -> dict[str, Any]:
+    """The content of metrics.json."""
+    problem = case.problem
+    description = {
+        "source": case.source,
+        "dim": next(iter(solutions.values()))[0].dim,
+        "fields": [{"name": f.name, "shape": f.shape} for f in problem.fields],
+        "published": {
+            name: {"value": value, "source": source} for name, (value, source) in case.published.items()
+        },
+    }
+    rows = [_row(label, one, reference) for label, several in solutions.items() for one in several]
+    return plain(
+        {
+            "case": case.name,
+            "description": description,
+            "reference": None if reference is None else _reference_row(reference),
+            "solutions": rows,
+            "machine": machine(),
+            "command": command,
+        }
+    )
+
+
+def _labels(solvers: Sequence[Solver]) -> list[str]:
+    """The solvers' names; "rfm-2" for the second of that name."""
+    names = [solver.name for solver in solvers]
+    return [n if (k := names[:i].count(n)) == 0 else f"{n}-{k + 1}" for i, n in enumerate(names)]
+
+
+def _reference(case: Case, reference: Any, show: Callable[[str], Any]) -> Solution:
+    if isinstance(reference, Solution):
+        return reference
+    from mlpde.exact import exact_solution
+
+    exact = getattr(case.problem, "exact", None) or {}
+    if reference is None and all(f.name in exact for f in case.problem.fields):
+        return exact_solution(case)
+    solver = solver_class("fem")() if reference is None else reference
+    found = run(case, solver, 0, Monitor(display=show("reference")))
+    return exact_solution(case, found) if exact and reference is None else found
+
+
+def _reference_row(reference: Solution) -> dict[str, Any]:
+    info = reference.info
+    return {
+        "solver": reference.solver,
+        "config": reference.config,
+        "seconds": info["seconds"],
+        "cpu_seconds": info["cpu_seconds"],
+        "unknowns": info["unknowns"],
+        "estimated_error": info.get("estimated_error", {}),
+        "quantities": reference.quantities,
+        "info": {key: value for key, value in info.items() if key != "history"},
+    }
+
+
+def _row(label: str, solution: Solution, reference: Solution | None) -> dict[str, Any]:
+    info = solution.info
+    errors = solution.error(reference) if reference is not None else {}
+    own = reference.info.get("estimated_error", {}) if reference is not None else {}
+    below = [
+        f"{name}.{measure}"
+        for name, error in errors.items()
+        for measure in MEASURES
+        if measure in own.get(name, {}) and error[measure] < own[name][measure]
+    ]
+    return {
+        "solver": solution.solver,
+        "label": label,
+        "config": solution.config,
+        "seed": info["seed"],
+        "seconds": info["seconds"],
+        "cpu_seconds": info["cpu_seconds"],
+        "unknowns": info["unknowns"],
+        "errors": errors,
+        "output_errors": solution.output_errors(reference) if reference is not None else {},
+        "below_reference": below,
+        "quantities": solution.quantities,
+        "info": info,
+    }
+
+
+def _number(value: float | None) -> float:
+    return float("inf") if value is None else value

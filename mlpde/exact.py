@@ -1,0 +1,93 @@
+"""The exact solution of a problem, where it is known, as a reference like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlpde.errors import InputError
+from mlpde.solution import Array, Derivative, Model, Solution
+
+
+@dataclass(frozen=True)
+class ExactModel:
+    """Values and first derivatives of `problem.exact`, by UFL; the fields without one come from `other`."""
+
+    problem: Any
+    other: Model | None = None
+    functions: dict[str, Any] = field(init=False, repr=False)
+    kind: ClassVar[str] = "exact"
+
+    def __post_init__(self) -> None:
+        from mlpde.formulation.residual import exact_functions
+
+        object.__setattr__(self, "functions", exact_functions(self.problem))
+
+    def jets(self, points: Array, derivatives: Iterable[Derivative]) -> dict[Derivative, Array]:
+        """() and (i,) with i < d; anything else raises InputError."""
+        import torch
+
+        derivatives, dim = list(derivatives), self.problem.domain.dim
+        if any(len(alpha) > 1 or max(alpha, default=0) >= dim for alpha in derivatives):
+            raise InputError(
+                "an exact solution offers its value and gradient, an output needs higher or time derivatives"
+            )
+        points = np.asarray(points, dtype=np.float64)
+        columns: dict[Derivative, list[Array]] = {alpha: [] for alpha in derivatives}
+        rest = self.other.jets(points, derivatives) if self.other is not None else {}
+        start = 0
+        for f in self.problem.fields:
+            if f.name in self.functions:
+                value, gradient = (
+                    part.numpy().reshape(len(points), f.size, -1)
+                    for part in self.functions[f.name](torch.from_numpy(points))
+                )
+                for alpha in derivatives:
+                    columns[alpha].append(gradient[:, :, alpha[0]] if alpha else value[:, :, 0])
+            else:
+                for alpha in derivatives:
+                    columns[alpha].append(rest[alpha][:, start : start + f.size])
+            start += f.size
+        return {alpha: np.concatenate(parts, axis=1) for alpha, parts in columns.items()}
+
+    def state(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
+        """An exact solution is text of the case: it cannot be saved."""
+        raise InputError("the exact solution is part of the case and is not saved: save the other solutions")
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, NDArray], settings: Mapping[str, Any]) -> ExactModel:
+        """Never saved, so never restored."""
+        raise InputError("an exact solution cannot be restored from a file")
+
+
+def exact_solution(case: Any, fem: Solution | None = None) -> Solution:
+    """The exact solution of the case on the domain's default mesh, whose quadrature points measure the errors.
+
+    fem: provides the fields of which no exact solution is known.
+    """
+    problem = case.problem
+    model = ExactModel(problem, fem.model if fem else None)
+    mesh = problem.domain.mesh()
+    zero = {f.name: {"l2": 0.0, "h1": 0.0} for f in problem.fields}
+    estimated = (
+        zero
+        if fem is None
+        else {
+            name: zero[name] if name in model.functions else fem.info.get("estimated_error", {}).get(name, {})
+            for name in zero
+        }
+    )
+    cost = {key: fem.info[key] if fem else 0 for key in ("seconds", "cpu_seconds", "unknowns")}
+    return Solution(
+        "exact",
+        "exact solution" + (f", the rest by {fem.config}" if fem else ""),
+        problem.fields,
+        model,
+        mesh,
+        {**cost, "estimated_error": estimated},
+        case,
+    )

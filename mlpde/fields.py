@@ -1,0 +1,109 @@
+"""The fields of several solutions on the nodes of one mesh: what is drawn, and what ParaView opens (VTU).
+
+Names are "reference.u", "rfm.u" and "rfm.u.error" (the Euclidean norm of the difference to the reference); outputs of
+the case are named like fields.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlpde.solution import Array, Solution
+
+CELL_TYPES = {
+    (1, 1): "line",
+    (1, 2): "line3",
+    (2, 1): "triangle",
+    (2, 2): "triangle6",
+    (3, 1): "tetra",
+    (3, 2): "tetra10",
+}
+GMSH_TO_VTK_TETRA10 = [0, 1, 2, 3, 4, 5, 6, 7, 9, 8]  # its own inverse
+REFERENCE = "reference"
+
+
+@dataclass(frozen=True)
+class Fields:
+    """points (N, d), cells (C, nodes) in gmsh's order, of order 1 or 2, values {name: (N, *shape)}."""
+
+    points: Array
+    cells: NDArray
+    values: dict[str, Array]
+
+    @property
+    def dim(self) -> int:
+        """Space dimension d."""
+        return self.points.shape[1]
+
+    @property
+    def order(self) -> int:
+        """Order of the cells: 1 if they have vertices only."""
+        return 1 if self.cells.shape[1] == self.dim + 1 else 2
+
+    def magnitude(self, name: str) -> Array:
+        """A scalar to draw (N,): the value itself, or the Euclidean norm of a vector or tensor."""
+        value = self.values[name]
+        return value if value.ndim == 1 else np.linalg.norm(value.reshape(len(value), -1), axis=1)
+
+    def names(self) -> dict[str, list[str]]:
+        """The labels ("reference", "rfm") that have each field or output, in order."""
+        found: dict[str, list[str]] = {}
+        for name in self.values:
+            label, field = name.split(".", 1)
+            if not field.endswith(".error"):
+                found.setdefault(field, []).append(label)
+        return found
+
+    def write(self, path: str | Path) -> None:
+        """A VTU file; points and vectors are filled up with zeros to three components, as ParaView wants them."""
+        import meshio
+
+        kind = CELL_TYPES[self.dim, self.order]
+        cells = self.cells[:, GMSH_TO_VTK_TETRA10] if kind == "tetra10" else self.cells
+        points = np.pad(self.points, ((0, 0), (0, 3 - self.dim)))
+        values = {name: _three(value) for name, value in self.values.items()}
+        meshio.Mesh(points, [(kind, cells)], point_data=values).write(path, file_format="vtu")
+
+    @classmethod
+    def read(cls, path: str | Path) -> Fields:
+        """The fields that `write` stored (vectors come back with their zeros)."""
+        import meshio
+
+        mesh = meshio.read(path)
+        block = mesh.cells[0]
+        dim = next(d for (d, _), kind in CELL_TYPES.items() if kind == block.type)
+        cells = block.data[:, GMSH_TO_VTK_TETRA10] if block.type == "tetra10" else block.data
+        return cls(mesh.points[:, :dim], cells, dict(mesh.point_data))
+
+
+def sample(solutions: Mapping[str, Solution], mesh: Any) -> Fields:
+    """Fields and outputs of the solutions by label; errors against the one labelled "reference", if there is one.
+
+    mesh: of order 1 or 2.
+    """
+    values: dict[str, Array] = {}
+    points = mesh.points
+    with warnings.catch_warnings():
+        # nodes on a curved boundary may be outside another solution's mesh by rounding: nan there, and not drawn
+        warnings.filterwarnings("ignore", message=".*outside the domain.*")
+        found = {label: s.evaluate(points) | s.outputs(points) for label, s in solutions.items()}
+    for label, named in found.items():
+        for name, value in named.items():
+            values[f"{label}.{name}"] = value
+            if label != REFERENCE and REFERENCE in found:
+                difference = (value - found[REFERENCE][name]).reshape(len(points), -1)
+                values[f"{label}.{name}.error"] = np.linalg.norm(difference, axis=1)
+    return Fields(points, mesh.cells, values)
+
+
+def _three(value: Array) -> Array:
+    if value.ndim == 2 and value.shape[1] < 3:
+        return np.pad(value, ((0, 0), (0, 3 - value.shape[1])))
+    return value.reshape(len(value), -1) if value.ndim > 2 else value

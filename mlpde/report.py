@@ -1,0 +1,301 @@
+"""The report of a comparison, from metrics.json and the fields: report.html (nothing external) and report.md."""
+
+from __future__ import annotations
+
+import base64
+import math
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlpde.fields import Fields
+
+Metrics = Mapping[str, Any]
+MEASURES = {"l2": "L2", "h1": "H1", "max": "max", "l2_time": "L2(0, T)"}
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Three significant digits: 0.00123 -> "1.23e-3", 12345 -> "12 300"; whole numbers in full; nan -> "no value"."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "no value"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
+    if -3 < exponent < digits + 2:
+        return f"{value:.{max(digits - 1 - exponent, 0)}f}"
+    mantissa, power = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa}e{int(power)}"
+
+
+def summarise(metrics: Metrics) -> list[dict[str, Any]]:
+    """One entry a solver label: medians and worst values over its seeds.
+
+    errors: {field: {measure: {"median", "worst", "below", "reference"}}}; a missing error (nan) counts as infinite.
+    """
+    labels = list(dict.fromkeys(row["label"] for row in metrics["solutions"]))
+    estimated = (metrics["reference"] or {}).get("estimated_error", {})
+    return [
+        _summary(label, [r for r in metrics["solutions"] if r["label"] == label], estimated)
+        for label in labels
+    ]
+
+
+def _summary(label: str, rows: list[Any], estimated: Mapping[str, Any]) -> dict[str, Any]:
+    def middle(key: str) -> Any:
+        return statistics.median_low([row[key] for row in rows])
+
+    def over_seeds(kind: str) -> dict[str, dict[str, Any]]:
+        return {
+            name: {
+                measure: _spread([row[kind][name][measure] for row in rows])
+                | {
+                    "below": all(f"{name}.{measure}" in row["below_reference"] for row in rows),
+                    "reference": estimated.get(name, {}).get(measure),
+                }
+                for measure in first
+                if measure in MEASURES
+            }
+            | ({"absolute": True} if first.get("absolute") else {})
+            for name, first in rows[0][kind].items()
+        }
+
+    return {
+        "label": label,
+        "config": rows[0]["config"],
+        "seeds": [row["seed"] for row in rows],
+        "unknowns": middle("unknowns"),
+        "seconds": middle("seconds"),
+        "cpu_seconds": middle("cpu_seconds"),
+        "errors": over_seeds("errors"),
+        "output_errors": over_seeds("output_errors"),
+        "quantities": {
+            name: _spread([row["quantities"].get(name) for row in rows])["median"]
+            for name in rows[0]["quantities"]
+        },
+        "warnings": list(dict.fromkeys(w for row in rows for w in row["info"].get("warnings", []))),
+    }
+
+
+def _spread(values: list[float | None]) -> dict[str, float]:
+    known = [math.inf if v is None else v for v in values]
+    return {"median": statistics.median_low(known), "worst": max(known)}
+
+
+def error_text(entry: Mapping[str, Any], several: bool) -> str:
+    """An error as it stands in a table: "1.2e-4 (worst 3e-4)", or "< reference error (1.0e-5)"."""
+    if entry["below"]:
+        return f"< reference error ({number(entry['reference'])})"
+    text = number(entry["median"])
+    return f"{text} (worst {number(entry['worst'])})" if several else text
+
+
+def verdict(metrics: Metrics) -> list[str]:
+    """What came out, in words: a sentence on the reference and one on every solver."""
+    reference = metrics["reference"]
+    if reference is None:
+        return [
+            f"{s['label']} took {number(s['cpu_seconds'])} CPU seconds for {number(s['unknowns'])} unknowns; "
+            "there is no reference, so nothing is said about its error."
+            for s in summarise(metrics)
+        ]
+    sentences = [_on_reference(reference)]
+    for summary in summarise(metrics):
+        label, cost = summary["label"], f"{number(summary['cpu_seconds'])} CPU seconds"
+        name, worst = max(
+            ((name, errors["l2"]) for name, errors in summary["errors"].items()),
+            key=lambda pair: pair[1]["median"],
+        )
+        kind = "absolute" if summary["errors"][name].get("absolute") else "relative"
+        if not math.isfinite(worst["median"]):
+            sentences.append(f"{label} failed: its error is not a number, after {cost}.")
+        elif all(errors["l2"]["below"] for errors in summary["errors"].values()):
+            sentences.append(
+                f"{label} agrees with the reference to within the reference's own error, "
+                f"in {cost}{_ratio(summary, reference)}."
+            )
+        else:
+            share = ""
+            if worst["reference"] and not worst["below"]:
+                share = f", {number(worst['median'] / worst['reference'], 2)} times the reference's own error"
+            several = len(summary["seeds"]) > 1
+            seeds = (
+                f" (median of {len(summary['seeds'])} seeds, worst {number(worst['worst'])})"
+                if several
+                else ""
+            )
+            sentences.append(
+                f"{label} has a {kind} L2 error of {number(worst['median'])}{seeds} in {name}{share}, "
+                f"in {cost}{_ratio(summary, reference)}."
+            )
+    return sentences
+
+
+def _on_reference(reference: Mapping[str, Any]) -> str:
+    if reference["solver"] == "exact" and not reference["unknowns"]:
+        return "The reference is the exact solution."
+    errors = {name: e["l2"] for name, e in reference["estimated_error"].items() if e.get("l2")}
+    if not errors:
+        return f"The reference is by {reference['solver']}; it states no error of its own."
+    own = ", ".join(f"{number(value)} in {name}" for name, value in errors.items())
+    return (
+        f"The reference is by {reference['solver']} with {number(reference['unknowns'])} unknowns in "
+        f"{number(reference['cpu_seconds'])} CPU seconds; its own estimated relative L2 error is {own}."
+    )
+
+
+def _ratio(summary: Mapping[str, Any], reference: Mapping[str, Any]) -> str:
+    if not reference["cpu_seconds"]:
+        return ""
+    return f", {number(summary['cpu_seconds'] / reference['cpu_seconds'], 2)} times the reference's"
+
+
+def error_table(metrics: Metrics) -> dict[str, Any]:
+    """Header and rows (texts): cost and errors of the reference and of every solver."""
+    summaries = summarise(metrics)
+    names = list(summaries[0]["errors"])
+    measures = {n: [m for m in MEASURES if m in summaries[0]["errors"][n]] for n in names}
+    header = ["solver", "unknowns", "seconds", "CPU seconds"]
+    header += [f"{name}: {MEASURES[measure]}" for name in names for measure in measures[name]]
+    rows = []
+    if reference := metrics["reference"]:
+        own = reference["estimated_error"]
+        exact = reference["solver"] == "exact" and not reference["unknowns"]
+        cost = ["–"] * 3 if exact else [number(reference[k]) for k in ("unknowns", "seconds", "cpu_seconds")]
+        errors = [
+            f"≈ {number(own[n][m])}" if own.get(n, {}).get(m) else ("0" if exact else "–")
+            for n in names
+            for m in measures[n]
+        ]
+        rows.append([f"reference ({reference['solver']})", *cost, *errors])
+    for summary in summaries:
+        several = len(summary["seeds"]) > 1
+        rows.append(
+            [
+                summary["label"],
+                *[number(summary[key]) for key in ("unknowns", "seconds", "cpu_seconds")],
+                *[error_text(summary["errors"][n][m], several) for n in names for m in measures[n]],
+            ]
+        )
+    return {"header": header, "rows": rows}
+
+
+def output_table(metrics: Metrics) -> dict[str, Any] | None:
+    """Errors of the outputs by solver; None if there are none."""
+    summaries = summarise(metrics)
+    names = list(summaries[0]["output_errors"])
+    if not names:
+        return None
+    header = ["solver", *[f"{name}: {MEASURES[m]}" for name in names for m in ("l2", "max")]]
+    rows = [
+        [
+            s["label"],
+            *[
+                error_text(s["output_errors"][n][m], len(s["seeds"]) > 1)
+                for n in names
+                for m in ("l2", "max")
+            ],
+        ]
+        for s in summaries
+    ]
+    return {"header": header, "rows": rows}
+
+
+def quantity_table(metrics: Metrics) -> dict[str, Any] | None:
+    """Quantities by solver with published values; None if there are none."""
+    summaries, reference = summarise(metrics), metrics["reference"]
+    published = metrics["description"]["published"]
+    names = list(dict.fromkeys([*summaries[0]["quantities"], *published]))
+    if not names:
+        return None
+    header = ["quantity", *(["published"] if published else []), *(["reference"] if reference else [])]
+    header += [s["label"] for s in summaries]
+    rows = []
+    for name in names:
+        row = [name]
+        if published:
+            row.append(
+                f"{number(published[name]['value'], 6)} ({published[name]['source']})"
+                if name in published
+                else "–"
+            )
+        known = reference["quantities"].get(name) if reference else None
+        if reference:
+            row.append("–" if known is None else number(known, 6))
+        for s in summaries:
+            value = s["quantities"].get(name)
+            text = "–" if value is None else number(value, 6)
+            if value is not None and known and math.isfinite(value):
+                text += f" ({(value - known) / abs(known):+.1e})"
+            row.append(text)
+        rows.append(row)
+    return {"header": header, "rows": rows}
+
+
+def text_table(metrics: Metrics) -> str:
+    """The error table for a terminal."""
+    table = error_table(metrics)
+    lines = [table["header"], *table["rows"]]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def write_report(folder: Path, metrics: Metrics, fields: Fields | None) -> None:
+    """report.html, report.md and figures/*.png into `folder`."""
+    import jinja2
+
+    figures = _figures(folder / "figures", metrics, fields)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("mlpde"),
+        autoescape=jinja2.select_autoescape(["html"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["number"] = number
+    content = {
+        "metrics": metrics,
+        "summaries": summarise(metrics),
+        "verdict": verdict(metrics),
+        "tables": {
+            "Errors and cost": error_table(metrics),
+            "Outputs": output_table(metrics),
+            "Quantities": quantity_table(metrics),
+        },
+        "figures": [
+            {"path": path.relative_to(folder).as_posix(), "title": title, "data": _inline(path)}
+            for title, path in figures
+        ],
+        "versions": metrics["solutions"][0]["info"].get("versions", {}),
+    }
+    for name in ("report.html", "report.md"):
+        (folder / name).write_text(environment.get_template(name).render(content), encoding="utf-8")
+
+
+def _figures(folder: Path, metrics: Metrics, fields: Fields | None) -> list[tuple[str, Path]]:
+    import matplotlib
+
+    from mlpde import plotting
+
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+    with matplotlib.rc_context(plotting.STYLE):
+        for name in fields.names() if fields is not None else ():
+            figure = plotting.field_figure(fields, name)
+            made.append((name, plotting.save(figure, folder / plotting.file_name(name))))
+        first = {row["label"]: row["info"].get("history", []) for row in reversed(metrics["solutions"])}
+        history = plotting.history_figure(dict(reversed(first.items())))
+        if history is not None:
+            made.append(("Convergence", plotting.save(history, folder / "history.png")))
+        if fields is not None:
+            title = "Mesh of the reference" if metrics["reference"] else "Mesh"
+            made.append((title, plotting.save(plotting.mesh_figure(fields), folder / "mesh.png")))
+    return made
+
+
+def _inline(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

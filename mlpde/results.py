@@ -1,0 +1,95 @@
+"""The output folder of a run: metrics.json, report, pictures, fields for ParaView, saved solutions."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mlpde.comparison import Comparison, metrics_of
+from mlpde.errors import InputError
+from mlpde.exact import exact_solution
+from mlpde.fields import REFERENCE, Fields, sample
+from mlpde.files import replacing
+from mlpde.report import write_report
+from mlpde.solution import Solution
+from mlpde.solving import CHECKPOINT
+
+
+def check_folder(out: str | Path) -> Path:
+    """The folder, if results may be written there; asked before anything is computed.
+
+    Raises InputError if it cannot be written, or holds something that is no earlier result.
+    """
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"the output folder {folder} is a file: give another one")
+    held = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if held and "metrics.json" not in held and held != {CHECKPOINT}:
+        raise InputError(
+            f"the output folder {folder} holds other files: give a new one, or an earlier result's"
+        )
+    above = folder.absolute().parent
+    while not above.exists():
+        above = above.parent
+    try:
+        with tempfile.TemporaryDirectory(dir=above):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"the output folder {folder} cannot be written: {error.strerror} in {above}"
+        ) from error
+    return folder
+
+
+def write_comparison(folder: Path, comparison: Comparison) -> None:
+    """Everything about a comparison; the folder appears, or is replaced, as a whole."""
+    shown = {REFERENCE: comparison.reference}
+    shown |= {label: comparison.typical(label) for label in comparison.solutions}
+    with replacing(folder) as temporary:
+        _write(temporary, comparison.metrics, shown)
+        if comparison.reference.solver != "exact":
+            comparison.reference.save(temporary / "solutions" / REFERENCE)
+        for label, several in comparison.solutions.items():
+            for solution in several:
+                solution.save(temporary / "solutions" / f"{label}-seed{solution.info['seed']}")
+
+
+def write_solution(folder: Path, solution: Solution) -> dict[str, Any]:
+    """The same for one solution; its errors are known only if the exact solution is. Returns the metrics."""
+    exact = getattr(solution.problem, "exact", None) or {}
+    known = all(f.name in exact for f in solution.fields)
+    reference = exact_solution(solution.case) if known else None
+    metrics = metrics_of(solution.case, reference, {solution.solver: (solution,)})
+    shown = {REFERENCE: reference} if reference is not None else {}
+    with replacing(folder) as temporary:
+        _write(temporary, metrics, shown | {solution.solver: solution})
+        solution.save(temporary / "solutions" / f"{solution.solver}-seed{solution.info['seed']}")
+    return metrics
+
+
+def rebuild_report(folder: Path) -> None:
+    """Write report and pictures of an output folder again, from its metrics.json and fields."""
+    if not (folder / "metrics.json").is_file():
+        raise InputError(f"{folder} is not an output folder of mlpde: it has no metrics.json")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    stored = folder / "fields.vtu"
+    write_report(folder, metrics, Fields.read(stored) if stored.exists() else None)
+
+
+def _write(folder: Path, metrics: dict[str, Any], shown: dict[str, Solution]) -> None:
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, allow_nan=False))
+    mesh = _drawing_mesh(next(iter(shown.values())))
+    fields = None if mesh is None else sample(shown, mesh)
+    if fields is not None:
+        fields.write(folder / "fields.vtu")
+    write_report(folder, metrics, fields)
+
+
+def _drawing_mesh(solution: Solution) -> Any:
+    """The mesh whose nodes carry the fields: that of the solution, or one of the same domain with cells of order 2."""
+    if solution.mesh is not None and solution.mesh.order <= 2:
+        return solution.mesh
+    domain = solution.problem.domain
+    return domain.mesh(order=2) if hasattr(domain, "mesh") else None

@@ -1,0 +1,68 @@
+"""solve: one problem, one solver, timed and recorded."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlpde import __version__
+from mlpde.errors import InputError
+from mlpde.machine import versions
+from mlpde.monitor import Display, Monitor
+from mlpde.problem import Case, Eigenproblem, Problem, SemilinearParabolic
+from mlpde.solution import Solution
+from mlpde.solvers import Solver, check_accepts
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def as_case(problem: Any) -> Case:
+    """A bare problem as a case named "problem"."""
+    if isinstance(problem, Case):
+        return problem
+    if isinstance(problem, Problem | Eigenproblem | SemilinearParabolic):
+        return Case("problem", problem)
+    raise InputError(f"a Problem or a Case is expected, not {problem!r}")
+
+
+def run(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
+    """The solver's solution with cost, seed, history and versions in `info`.
+
+    seconds (wall clock) and cpu_seconds are those of `solver.solve`, unless the solver counts its own work apart (FEM
+    leaves its error estimate out).
+    """
+    check_accepts(solver, case.problem, case.name)
+    wall, cpu = time.perf_counter(), time.process_time()
+    found = solver.solve(case.problem, seed=seed, monitor=monitor)
+    measured = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+    record = {"seed": seed, "history": monitor.history, "warnings": [], "versions": versions()}
+    return replace(found, case=case, info={**measured, **record, **found.info})
+
+
+def solve(
+    problem: Problem | Case | Any,
+    solver: Solver,
+    *,
+    seed: int = 0,
+    out: str | Path | None = None,
+    resume: bool = False,
+    display: Display | None = None,
+) -> Solution:
+    """Solve a problem or a case.
+
+    out: a folder for the solution, metrics.json, report and fields; a checkpoint lies there while the solver works,
+    and resume=True goes on from it.  display: called with every step of an iterative solver.
+    Raises InputError if the solver does not take the problem.
+    """
+    case = as_case(problem)
+    if out is None:
+        return run(case, solver, seed, Monitor(display=display))
+    from mlpde.results import check_folder, write_solution
+
+    folder = check_folder(out)
+    identity = {"case": case.name, "configuration": repr(solver), "seed": seed, "version": __version__}
+    solution = run(case, solver, seed, Monitor(folder / CHECKPOINT, identity, resume, display))
+    write_solution(folder, solution)
+    return solution
