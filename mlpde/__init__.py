@@ -15,12 +15,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "FEM",
-    "PINN",
-    "RFM",
     "At",
     "Case",
-    "Comparison",
     "Dirichlet",
     "Eigenproblem",
     "Field",
@@ -28,12 +24,9 @@ __all__ = [
     "Periodic",
     "Problem",
     "SemilinearParabolic",
-    "Solution",
-    "compare",
     "dt",
     "largest",
     "smallest",
-    "solve",
     "total",
 ]
 # What needs more than UFL and numpy is imported when it is asked for: `import mlpde` stays fast.
@@ -43,6 +36,7 @@ _LATER = {
     "solve": "mlpde.solving",
     "Solution": "mlpde.solution",
 }
+_SOLVERS = ("FEM", "PINN", "RFM")
 
 
 def __getattr__(name: str) -> Any:
@@ -50,10 +44,10 @@ def __getattr__(name: str) -> Any:
 
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
-    if name in ("FEM", "PINN", "RFM"):
+    if name in _SOLVERS:
         return import_module("mlpde.solvers").solver_class(name.lower())
     raise AttributeError(f"module 'mlpde' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_LATER, *_SOLVERS})

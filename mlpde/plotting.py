@@ -38,7 +38,7 @@ def colours(labels: Sequence[str]) -> dict[str, str]:
 
 def solution_figure(solution: Solution) -> Figure:
     """All fields of one solution, side by side."""
-    fields = sample({solution.solver: solution}, solution.mesh)
+    fields = _fine(sample({solution.solver: solution}, solution.mesh))
     names = list(fields.names())
     figure = _figure(fields, len(names), 1)
     for axes, name in zip(_grid(figure, fields, 1, len(names))[0], names, strict=True):
@@ -48,7 +48,7 @@ def solution_figure(solution: Solution) -> Figure:
 
 def field_figure(fields: Fields, name: str) -> Figure:
     """A field or output: its values by the reference and every solver above, the errors below."""
-    labels = fields.names()[name]
+    labels, fields = fields.names()[name], _fine(fields)
     if fields.dim == 1:
         return _line_figure(fields, name, labels)
     errors = [label for label in labels if f"{label}.{name}.error" in fields.values]
@@ -189,8 +189,7 @@ def _paint(axes: Axes, fields: Fields, values: Array, norm: Normalize, colour_ma
     """Values at the nodes as a smooth picture; triangles with a nan are left out."""
     if fields.dim == 3:
         return _paint_surface(axes, fields, values, norm, colour_map)
-    cells = fields.cells[:, SUBTRIANGLES].reshape(-1, 3) if fields.order == 2 else fields.cells
-    cells = cells[np.isfinite(values)[cells].all(1)]
+    cells = fields.cells[np.isfinite(values)[fields.cells].all(1)]
     x = Triangulation(fields.points[:, 0], fields.points[:, 1], cells)
     axes.set_aspect("equal")
     return axes.tripcolor(
@@ -218,6 +217,11 @@ def _surface(fields: Fields) -> np.ndarray:
     return outer if fields.order == 1 else outer[:, SUBTRIANGLES].reshape(-1, 3)
 
 
+def _fine(fields: Fields) -> Fields:
+    """Fine enough to be drawn with straight triangles; a surface is subdivided where it is drawn."""
+    return fields.refined() if fields.dim < 3 and fields.order == 2 else fields
+
+
 # -- layout -----------------------------------------------------------------------------------------------------
 
 
@@ -239,13 +243,18 @@ def _grid(figure: Figure, fields: Fields, rows: int, columns: int) -> np.ndarray
             axes.set_box_aspect(np.ptp(fields.points, axis=0))
             axes.set_axis_off()
         else:
-            axes.xaxis.set_major_locator(MaxNLocator(4))
-            axes.yaxis.set_major_locator(MaxNLocator(4))
-            axes.tick_params(labelsize=8, width=0.5, length=2.5)
-            for side in axes.spines.values():
-                side.set_visible(fields.dim == 1)
+            axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+            axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+            axes.tick_params(labelsize=8, length=0, pad=2)
+            axes.margins(0.01)
             if fields.dim == 2:
+                axes.spines[:].set_visible(False)
                 axes.set_aspect("equal")
+    if rows > 1 and fields.dim == 2:
+        grid[0, 0].tick_params(labelbottom=True)  # nothing is drawn below the reference
+        grid[1, 0].set_axis_off()
+        if columns > 1:
+            grid[1, 1].tick_params(labelleft=True)
     return grid
 
 

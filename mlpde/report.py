@@ -19,6 +19,8 @@ def number(value: Any, digits: int = 3) -> str:
     """Three significant digits: 0.00123 -> "1.23e-3", 12345 -> "12 300"; whole numbers in full; nan -> "no value"."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "no value"
+    if value < 0:
+        return "\N{MINUS SIGN}" + number(-value, digits)
     if isinstance(value, int):
         return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     if value == 0:
@@ -227,8 +229,10 @@ def quantity_table(metrics: Metrics) -> dict[str, Any] | None:
         for s in summaries:
             value = s["quantities"].get(name)
             text = "–" if value is None else number(value, 6)
-            if value is not None and known and math.isfinite(value):
-                text += f" ({(value - known) / abs(known):+.1e})"
+            if (
+                value is not None and known and abs(value - known) < abs(known)
+            ):  # else a relative difference says nothing
+                text += f" ({number((value - known) / abs(known), 2)})"
             row.append(text)
         rows.append(row)
     return {"header": header, "rows": rows}

@@ -56,24 +56,28 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
                 solution.save(temporary / "solutions" / f"{label}-seed{solution.info['seed']}")
 
 
-def write_solution(folder: Path, solution: Solution) -> dict[str, Any]:
-    """The same for one solution; its errors are known only if the exact solution is. Returns the metrics."""
+def write_solution(folder: Path, solution: Solution, command: str = "") -> None:
+    """The same for one solution; its errors are known only if the exact solution is."""
     exact = getattr(solution.problem, "exact", None) or {}
     known = all(f.name in exact for f in solution.fields)
     reference = exact_solution(solution.case) if known else None
-    metrics = metrics_of(solution.case, reference, {solution.solver: (solution,)})
+    metrics = metrics_of(solution.case, reference, {solution.solver: (solution,)}, command)
     shown = {REFERENCE: reference} if reference is not None else {}
     with replacing(folder) as temporary:
         _write(temporary, metrics, shown | {solution.solver: solution})
         solution.save(temporary / "solutions" / f"{solution.solver}-seed{solution.info['seed']}")
-    return metrics
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """The metrics.json of an output folder."""
+    if not (folder / "metrics.json").is_file():
+        raise InputError(f"{folder} is not an output folder of mlpde: it has no metrics.json")
+    return json.loads((folder / "metrics.json").read_text())
 
 
 def rebuild_report(folder: Path) -> None:
     """Write report and pictures of an output folder again, from its metrics.json and fields."""
-    if not (folder / "metrics.json").is_file():
-        raise InputError(f"{folder} is not an output folder of mlpde: it has no metrics.json")
-    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics = read_metrics(folder)
     stored = folder / "fields.vtu"
     write_report(folder, metrics, Fields.read(stored) if stored.exists() else None)
 

@@ -49,11 +49,13 @@ def solve(
     out: str | Path | None = None,
     resume: bool = False,
     display: Display | None = None,
+    command: str = "",
 ) -> Solution:
     """Solve a problem or a case.
 
     out: a folder for the solution, metrics.json, report and fields; a checkpoint lies there while the solver works,
     and resume=True goes on from it.  display: called with every step of an iterative solver.
+    command: recorded in the report.
     Raises InputError if the solver does not take the problem.
     """
     case = as_case(problem)
@@ -64,5 +66,5 @@ def solve(
     folder = check_folder(out)
     identity = {"case": case.name, "configuration": repr(solver), "seed": seed, "version": __version__}
     solution = run(case, solver, seed, Monitor(folder / CHECKPOINT, identity, resume, display))
-    write_solution(folder, solution)
+    write_solution(folder, solution, command)
     return solution

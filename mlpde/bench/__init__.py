@@ -1,0 +1,1 @@
+"""Benchmarks by name: `mlpde bench NAME` runs `main()` of `mlpde.bench.NAME`."""
