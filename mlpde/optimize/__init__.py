@@ -1,0 +1,1 @@
+"""Optimisers on plain callables and matrices: they know neither PDE nor network."""
