@@ -122,14 +122,14 @@ def singular(consistent):
 
 def test_a_singular_consistent_system_is_solved_to_rounding():
     groups, widths = singular(consistent=True)
-    x, info = solve_blocks(groups, widths)
-    matrix, rhs = dense(groups, widths)
+    _, info = solve_blocks(groups, widths)
+    _, rhs = dense(groups, widths)
     assert info["residual"] < 1e-13 * np.linalg.norm(rhs)
     assert info["norm"] < 100 * np.sqrt(60)
 
 
 def test_a_singular_inconsistent_system_keeps_nearly_the_least_residual():
-    """A few units of rounding have a price: |x| up to |r| / mu, and a residual that is larger by a fraction of (eps/mu)^2."""
+    """A few units of rounding have a price: |x| up to |r| / mu, a residual larger by a fraction of (eps/mu)^2."""
     groups, widths = singular(consistent=False)
     _, info = solve_blocks(groups, widths)
     _, least = solve_blocks(groups, widths, method="dense")
