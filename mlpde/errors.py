@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import linecache
+import os
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 _LIBRARIES = ("site-packages", "dist-packages", "/lib/python")
 _OURS = tuple(
-    str(Path(__file__).parent.parent / package) for package in ("mlpde", "geometry", "reference_fem")
+    str(Path(__file__).parent.parent / package) + os.sep for package in ("mlpde", "geometry", "reference_fem")
 )
 
 
@@ -38,13 +39,18 @@ def user_line(error: BaseException) -> str:
 
 
 def call_user(function: Callable, arguments: tuple, what: str) -> Any:
-    """`function(*arguments)` for a function that the user wrote; an exception in it becomes an InputError with its line."""
+    """`function(*arguments)` of the user's; an exception in it becomes an InputError that shows the user's line."""
     try:
         return function(*arguments)
     except InputError:
         raise
     except Exception as error:
         where = user_line(error)
+        hint = (
+            "; for a sum over many components write total(vector)"
+            if isinstance(error, RecursionError)
+            else ""
+        )
         raise InputError(
-            f"{what} failed{' at ' + where if where else ''}: {type(error).__name__}: {error}"
+            f"{what} failed{' at ' + where if where else ''}: {type(error).__name__}: {error}{hint}"
         ) from error

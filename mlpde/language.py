@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import ufl
 from ufl.algorithms.analysis import extract_coefficients, extract_type
-from ufl.classes import IndexSum, MultiIndex, Variable
+from ufl.classes import IndexSum, MultiIndex, Variable, Zero
 from ufl.core.expr import Expr
 
 from mlpde.errors import InputError, unknown
@@ -46,15 +47,18 @@ class NamedMeasure:
     def __rmul__(self, integrand: Any) -> ufl.Form:
         return integrand * self.measure
 
-    def __add__(self, other: NamedMeasure) -> Any:
-        return self.measure + other.measure
+    def __add__(self, other: Any) -> Any:
+        return self.measure + getattr(other, "measure", other)
+
+    def __radd__(self, other: Any) -> Any:  # dx("a") + dx("b") is a sum of UFL's, and a third one joins it
+        return other + self.measure
 
 
 @dataclass(frozen=True)
 class Omega:
     """The domain as a weak form sees it: coordinates, outward normal, time and measures.
 
-    `x` (d,) spatial coordinate, `n` (d,) outward unit normal (on boundaries), `t` scalar time (None for steady problems).
+    `x` (d,) spatial coordinate, `n` (d,) outward unit normal on boundaries, `t` scalar time, None in a steady problem.
     """
 
     x: Expr
@@ -70,19 +74,27 @@ def time_variable(constant: ufl.Constant) -> Variable:
     return ufl.variable(constant)
 
 
+def is_time(node: Expr) -> bool:
+    """True for the variable `omega.t`."""
+    return isinstance(node, Variable) and getattr(node.ufl_operands[0], "is_time", False)
+
+
 def dt(expression: Expr) -> Expr:
     """Time derivative: towards the rate of every unknown, plus the explicit dependence on `omega.t`.
 
     `dt(u)` is the rate of `u`; `dt(dt(u))` its second rate; `dt(u**3 * omega.t)` follows the chain rule.
-    Raises InputError when the problem has no time.
+    Raises InputError when the problem has no time, or for a third derivative in time.
     """
     expression = ufl.as_ufl(expression)
-    rates = [c for c in extract_coefficients(expression) if getattr(c, "rate", None) is not None]
+    coefficients = extract_coefficients(expression)
+    rates = [c for c in coefficients if getattr(c, "rate", None) is not None]
     if expression in rates:
         return expression.rate
-    times = [v for v in extract_type(expression, Variable) if getattr(v.ufl_operands[0], "is_time", False)]
+    if any(getattr(c, "is_highest_rate", False) for c in coefficients):
+        raise InputError("dt(...) of a second time derivative: at most dt(dt(u)) can be solved for")
+    times = [v for v in extract_type(expression, Variable) if is_time(v)]
     if not rates and not times:
-        if extract_coefficients(expression):
+        if coefficients:
             raise InputError(
                 "dt(...) needs a problem with time: give Problem(..., time=(0.0, T), initial=...)"
             )
@@ -132,15 +144,24 @@ class At:
     point: tuple[float, ...]
     expression: Callable
 
+    def __post_init__(self) -> None:
+        if isinstance(self.point, int | float):
+            object.__setattr__(self, "point", (self.point,))
+
 
 def as_expression(value: Any, shape: tuple[int, ...], what: str) -> Expr:
-    """A number, (nested) tuple or UFL expression as a UFL expression of `shape`; InputError if it has another shape."""
-    if isinstance(value, tuple | list):
-        value = ufl.as_tensor(value)
+    """A number, (nested) tuple, numpy array or UFL expression as a UFL expression of `shape`; 0 stands for any shape.
+
+    Raises InputError if it has another shape, or is none of these.
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
     try:
-        expression = ufl.as_ufl(value)
-    except ValueError as error:
+        expression = ufl.as_tensor(value) if isinstance(value, tuple | list) else ufl.as_ufl(value)
+    except (ValueError, TypeError) as error:
         raise InputError(f"{what} is {value!r}: a number, a tuple or a UFL expression is expected") from error
+    if isinstance(value, int | float) and value == 0:
+        return Zero(tuple(shape))
     if expression.ufl_shape != tuple(shape):
-        raise InputError(f"{what} has shape {expression.ufl_shape}, the field has shape {tuple(shape)}")
+        raise InputError(f"{what} has shape {expression.ufl_shape}, not {tuple(shape)} as it must")
     return expression

@@ -1,26 +1,30 @@
 """UFL expressions as torch functions on batches of points and jets.
 
-A lowered UFL expression (see `weak_form.lower`) is a directed acyclic graph whose leaves are coordinates, the normal,
+A lowered UFL expression (see `symbolic.lower`) is a directed acyclic graph whose leaves are coordinates, the normal,
 the time, constants, and the unknowns with their derivatives.  `TorchFunction` walks it once, makes one torch operation
 a node, and replays the list for every batch.  A tensor of a node has the layout
 (points, *free indices in UFL's order, *ufl_shape), so any number of dimensions works, also gdim = 100.
 
-Jets: a mapping `alpha -> (n, M)`; alpha is a sorted tuple of derivative directions (() value, (0,) d/dx0, (0, 1) mixed),
-M counts the scalar components of all unknowns, and direction `d` (after the d coordinates of space) is time.
+Jets: a mapping `alpha -> (n, M)`; alpha is a sorted tuple of derivative directions (() value, (0,) d/dx0, (0, 1)
+mixed), M counts the scalar components of all unknowns, and direction `d` (after the d coordinates of space) is time.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
-import numpy as np
 import torch
 import ufl.classes as uc
 from ufl.core.expr import Expr
 
 from mlpde.errors import InputError
+from mlpde.formulation.symbolic import operands, postorder, shortened, strip_gradients
+from mlpde.formulation.torch_operators import RULES
+from mlpde.formulation.weak_form import rates
+from mlpde.language import is_time
 
 Tensor = torch.Tensor
 Alpha = tuple[int, ...]
@@ -34,42 +38,21 @@ class Slot(NamedTuple):
     time_order: int = 0
 
 
-def strip_gradients(node: Expr) -> tuple[Expr, int]:
-    """(terminal, k) for grad^k(terminal)."""
-    k = 0
-    while isinstance(node, uc.Grad):
-        k, node = k + 1, node.ufl_operands[0]
-    return node, k
-
-
-def operands(node: Expr) -> list[Expr]:
-    """The operands that carry values (no indices, no labels)."""
-    return [o for o in node.ufl_operands if not isinstance(o, uc.MultiIndex | uc.Label)]
-
-
-def postorder(roots: Iterable[Expr], is_leaf: Callable[[Expr], bool]) -> list[Expr]:
-    """Every node once, operands first; iterative because UFL trees can be deeper than Python's stack."""
-    order: list[Expr] = []
-    seen: set[Expr] = set()
-    stack = [(root, False) for root in reversed(list(roots))]
-    while stack:
-        node, expanded = stack.pop()
-        if node in seen:
-            continue
-        if expanded or is_leaf(node):
-            seen.add(node)
-            order.append(node)
-        else:
-            stack.append((node, True))
-            stack.extend((o, False) for o in reversed(operands(node)) if o not in seen)
-    return order
+def layout_of(unknowns: Sequence[Expr]) -> dict[Expr, Slot]:
+    """The slots of unknowns and their rates, in jets that hold the unknowns' components one after the other."""
+    layout, offset = {}, 0
+    for unknown in unknowns:
+        for order, level in enumerate(rates(unknown)):
+            layout[level] = Slot(offset, order)
+        offset += math.prod(unknown.ufl_shape)
+    return layout
 
 
 class TorchFunction:
     """`expressions` evaluated together, shared subexpressions once.
 
     layout: `{unknown: Slot}`.  `derivatives` names the jets that a call needs.
-    Call: (points (n, D), normals (n, d) or None, jets) -> list of tensors (n, *ufl_shape); D = d, or d + 1 with time last.
+    Call: (points (n, D), normals (n, d) or None, jets) -> list of tensors (n, *ufl_shape); D = d, or d + 1 with time.
     Raises InputError naming a UFL node that has no torch rule.
     """
 
@@ -102,7 +85,7 @@ class TorchFunction:
         for k in self._needed:
             operation, sources = self._program[k]
             if k in self._constants:
-                values[k] = self._constants[k].to(points)
+                values[k] = _constant(self._constants[k], points)
             elif k in self._leaves:
                 values[k] = operation(data)
             else:
@@ -123,7 +106,7 @@ class TorchFunction:
     # ---------------------------------------------------------------- leaves
     def _is_leaf(self, node: Expr) -> bool:
         if isinstance(node, uc.Variable):
-            return getattr(node.ufl_operands[0], "is_time", False)
+            return is_time(node)
         if isinstance(node, uc.Indexed) and all(isinstance(i, uc.FixedIndex) for i in node.ufl_operands[1]):
             return strip_gradients(node.ufl_operands[0])[0] in self.layout
         return isinstance(node, uc.Terminal) or strip_gradients(node)[0] in self.layout
@@ -142,18 +125,18 @@ class TorchFunction:
             return lambda _: torch.eye(node.ufl_shape[0], dtype=torch.float64)[None]
         if isinstance(node, uc.ScalarValue):
             return lambda _: torch.tensor([float(node)], dtype=torch.float64)
-        tensor, index = node, ()
+        tensor, index = node, None
         if isinstance(node, uc.Indexed):
             tensor, index = node.ufl_operands[0], tuple(int(i) for i in node.ufl_operands[1])
         terminal, k = strip_gradients(tensor)
         if terminal not in self.layout:
-            raise InputError(f"no torch rule for the UFL node {type(terminal).__name__}: {terminal}")
-        return self._jet(terminal, k, index if tensor is not node else None)
+            raise _no_rule(terminal)
+        return self._jet(terminal, k, index)
 
     def _jet(self, terminal: Expr, k: int, index: tuple[int, ...] | None) -> Callable:
         offset, time_order = self.layout[terminal]
         shape = terminal.ufl_shape
-        strides = [int(np.prod(shape[i + 1 :])) for i in range(len(shape))]
+        strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
         tail = (self.dim,) * time_order
 
         def alpha(directions: tuple[int, ...]) -> Alpha:
@@ -164,7 +147,7 @@ class TorchFunction:
             m = offset + sum(c * s for c, s in zip(component, strides, strict=True))
             self.derivatives.add(alpha(directions))
             return lambda data: data.jet(alpha(directions))[:, m]
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         every = list(itertools.product(range(self.dim), repeat=k)) if k else [()]
         self.derivatives.update(alpha(d) for d in every)
 
@@ -180,7 +163,18 @@ class TorchFunction:
         for cls in type(node).__mro__:
             if cls in RULES:
                 return RULES[cls](node)
-        raise InputError(f"no torch rule for the UFL node {type(node).__name__}: {node}")
+        raise _no_rule(node)
+
+
+def _no_rule(node: Expr) -> InputError:
+    return InputError(
+        f"the UFL node {type(node).__name__} has no torch rule (no value at a point without a mesh?): "
+        f"{shortened(node)}; write it in other terms, or use FEM"
+    )
+
+
+def _constant(value: Tensor, points: Tensor) -> Tensor:
+    return value.to(points.device) if value.dtype == torch.bool else value.to(points)
 
 
 class _Batch(NamedTuple):
@@ -199,139 +193,3 @@ class _Batch(NamedTuple):
 
     def jet(self, alpha: Alpha) -> Tensor:
         return self.jets[alpha]
-
-
-def _aligned(node: Expr, free: Sequence[int]) -> Callable[[Tensor], Tensor]:
-    """Insert broadcast dimensions so that a scalar-shaped operand has the free indices `free`."""
-    own = list(node.ufl_free_indices)
-    missing = [p for p, i in enumerate(free) if i not in own]
-
-    def align(value: Tensor) -> Tensor:
-        for p in missing:
-            value = value.unsqueeze(1 + p)
-        return value
-
-    return align
-
-
-def _binary(operation: Callable) -> Callable:
-    def rule(node: Expr) -> Callable:
-        a, b = (_aligned(o, node.ufl_free_indices) for o in node.ufl_operands)
-        return lambda x, y: operation(a(x), b(y))
-
-    return rule
-
-
-def _power(node: Expr) -> Callable:
-    base, exponent = node.ufl_operands
-    if isinstance(exponent, uc.ScalarValue):
-        value = float(exponent)  # a plain number keeps the derivative at base = 0 finite
-        value = int(value) if value.is_integer() else value
-        return lambda x, _: x**value
-    return _binary(torch.pow)(node)
-
-
-def _math(node: Expr) -> Callable:
-    name = {"ln": "log"}.get(node._name, node._name)
-    if not hasattr(torch, name):
-        raise InputError(f"no torch rule for the UFL function {node._name}")
-    return getattr(torch, name)
-
-
-def _extremum(node: Expr) -> Callable:
-    return _binary(torch.minimum if isinstance(node, uc.MinValue) else torch.maximum)(node)
-
-
-def _condition(node: Expr) -> Callable:
-    operations = {
-        "==": torch.eq,
-        "!=": torch.ne,
-        "<": torch.lt,
-        ">": torch.gt,
-        "<=": torch.le,
-        ">=": torch.ge,
-    }
-    operations |= {"&&": torch.logical_and, "||": torch.logical_or}
-    return operations[node._name]
-
-
-def _conditional(node: Expr) -> Callable:
-    free = node.ufl_free_indices
-    a, b = (_aligned(o, free) for o in node.ufl_operands[1:])
-    return lambda condition, x, y: torch.where(condition.reshape(-1, *[1] * len(free)), a(x), b(y))
-
-
-def _indexed(node: Expr) -> Callable:
-    tensor, multi = node.ufl_operands
-    own, steps = list(tensor.ufl_free_indices), []
-    axis = 1 + len(own)
-    for index in multi:
-        if isinstance(index, uc.FixedIndex):
-            steps.append((torch.select, (axis, int(index))))
-        elif index.count() in own:  # a repeated index takes the diagonal
-            p = 1 + own.index(index.count())
-            steps.append((_diagonal, (p, axis)))
-        else:
-            p = sum(j < index.count() for j in own)
-            own.insert(p, index.count())
-            steps.append((torch.movedim, (axis, 1 + p)))
-            axis += 1
-
-    def evaluate(value: Tensor) -> Tensor:
-        for operation, arguments in steps:
-            value = operation(value, *arguments)
-        return value
-
-    return evaluate
-
-
-def _diagonal(value: Tensor, p: int, axis: int) -> Tensor:
-    return torch.diagonal(value, dim1=p, dim2=axis).movedim(-1, p)
-
-
-def _index_sum(node: Expr) -> Callable:
-    summand, multi = node.ufl_operands
-    axis = 1 + list(summand.ufl_free_indices).index(multi[0].count())
-    return lambda value: value.sum(axis)
-
-
-def _component_tensor(node: Expr) -> Callable:
-    inner, multi = node.ufl_operands
-    own, axes = list(inner.ufl_free_indices), []
-    for index in multi:
-        p = own.index(index.count())
-        own.pop(p)
-        axes.append(1 + p)
-
-    def evaluate(value: Tensor) -> Tensor:
-        for axis in axes:
-            value = value.movedim(axis, -1)
-        return value
-
-    return evaluate
-
-
-def _list_tensor(node: Expr) -> Callable:
-    axis = 1 + len(node.ufl_free_indices)
-    return lambda *rows: torch.stack(torch.broadcast_tensors(*rows), axis)
-
-
-RULES: dict[type, Callable[[Any], Callable]] = {
-    uc.Sum: lambda node: torch.add,
-    uc.Product: _binary(torch.mul),
-    uc.Division: _binary(torch.div),
-    uc.Power: _power,
-    uc.Abs: lambda node: torch.abs,
-    uc.MinValue: _extremum,
-    uc.MaxValue: _extremum,
-    uc.Atan2: _binary(torch.atan2),
-    uc.MathFunction: _math,
-    uc.Conditional: _conditional,
-    uc.NotCondition: lambda node: torch.logical_not,
-    uc.BinaryCondition: _condition,
-    uc.Variable: lambda node: lambda value: value,
-    uc.Indexed: _indexed,
-    uc.IndexSum: _index_sum,
-    uc.ComponentTensor: _component_tensor,
-    uc.ListTensor: _list_tensor,
-}
