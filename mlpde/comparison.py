@@ -69,7 +69,7 @@ def compare(
         from mlpde.results import check_folder
 
         check_folder(out)
-    show = display or (lambda _: None)
+    show: Callable[[str], Display | None] = display or (lambda _: None)
     known = _reference(case, reference, show)
     solutions = {
         label: tuple(

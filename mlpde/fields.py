@@ -72,7 +72,7 @@ class Fields:
 
         lattice = reference.lattice(self.dim, parts)
         shape = reference.tabulate(self.dim, 2, lattice, 0)[0]  # (lattice points, nodes)
-        pattern = Delaunay(lattice).simplices
+        pattern = Delaunay(lattice).simplices if self.dim > 1 else np.arange(parts)[:, None] + [0, 1]
         cells = (pattern + len(lattice) * np.arange(len(self.cells))[:, None, None]).reshape(-1, self.dim + 1)
 
         def interpolated(values: Array) -> Array:

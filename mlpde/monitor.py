@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from mlpde.errors import InputError
 from mlpde.files import plain
 
-SAVE_EVERY = 30.0  # seconds: a checkpoint is at most a minute old if a step takes less than half a minute
-
 Display = Callable[[int, int, float, Mapping[str, Any]], None]  # step, total, seconds, figures
 
 
@@ -27,20 +25,20 @@ class Monitor:
     display: called with every update.
     """
 
+    save_every = 30.0  # seconds: a checkpoint is at most a minute old if a step takes less than half a minute
+
     def __init__(
         self,
         checkpoint_file: Path | None = None,
         identity: Mapping[str, Any] | None = None,
         resume: bool = False,
         display: Display | None = None,
-        save_every: float = SAVE_EVERY,
     ) -> None:
         self.history: list[dict[str, Any]] = []
         self._file = checkpoint_file
         self._identity = plain(dict(identity or {}))
         self._resume = resume
         self._display = display
-        self._save_every = save_every
         self._start = self._saved = time.monotonic()
 
     @property
@@ -56,7 +54,7 @@ class Monitor:
 
     def checkpoint(self, arrays: Mapping[str, NDArray], settings: Mapping[str, Any]) -> None:
         """Save the solver's state if the last time was long enough ago; cheap to call in every step."""
-        if self._file is None or time.monotonic() - self._saved < self._save_every:
+        if self._file is None or time.monotonic() - self._saved < self.save_every:
             return
         from safetensors.numpy import save_file
 

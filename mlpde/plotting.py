@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
@@ -24,7 +25,7 @@ FIELD_COLOURS, ERROR_COLOURS = "viridis", "magma"
 PALETTE = {REFERENCE: "#222222", "fem": "#4c566a", "rfm": "#0072b2", "pinn": "#d55e00"}
 OTHERS = ("#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#785ef0")
 ERROR_DECADES = 6  # shown below the largest error
-STYLE = {"font.size": 9, "axes.titlesize": 10, "axes.linewidth": 0.6, "font.family": "DejaVu Sans"}
+STYLE: Any = {"font.size": 9, "axes.titlesize": 10, "axes.linewidth": 0.6, "font.family": "DejaVu Sans"}
 SUBTRIANGLES = np.array([[0, 3, 5], [3, 1, 4], [5, 4, 2], [3, 4, 5]])  # of a six-node triangle
 FACES = {1: [[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]]}
 FACES[2] = [[0, 1, 2, 4, 5, 6], [0, 1, 3, 4, 9, 7], [0, 2, 3, 6, 8, 7], [1, 2, 3, 5, 8, 9]]  # gmsh's tetra10
@@ -90,7 +91,7 @@ def history_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figu
     if not histories:
         return None
     figure = Figure(figsize=(9, 3.2), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    panels = figure.subplots(1, 2, sharey=True, squeeze=False)[0]
     paint = colours(list(histories))
     for label, rows in histories.items():
         keys = [k for k in rows[-1] if k == "loss" or "residual" in k]
@@ -152,7 +153,7 @@ def _error_row(figure: Figure, row: Sequence[Axes], fields: Fields, name: str, l
 def _line_figure(fields: Fields, name: str, labels: Sequence[str]) -> Figure:
     errors = [label for label in labels if f"{label}.{name}.error" in fields.values]
     figure = Figure(figsize=(9, 3.2) if errors else (5, 3.2), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, 2 if errors else 1))
+    panels = figure.subplots(1, 2 if errors else 1, squeeze=False)[0]
     order, paint = np.argsort(fields.points[:, 0]), colours(labels)
     x = fields.points[order, 0]
     for label in labels:
@@ -189,20 +190,21 @@ def _paint(axes: Axes, fields: Fields, values: Array, norm: Normalize, colour_ma
     """Values at the nodes as a smooth picture; triangles with a nan are left out."""
     if fields.dim == 3:
         return _paint_surface(axes, fields, values, norm, colour_map)
-    cells = fields.cells[np.isfinite(values)[fields.cells].all(1)]
-    x = Triangulation(fields.points[:, 0], fields.points[:, 1], cells)
     axes.set_aspect("equal")
+    cells = fields.cells[np.isfinite(values)[fields.cells].all(1)]
+    if len(cells) == 0:
+        axes.update_datalim(fields.points)
+        axes.text(0.5, 0.5, "no finite value", ha="center", transform=axes.transAxes, color="#9c4221")
+        return ScalarMappable(norm, colour_map)
+    x = Triangulation(fields.points[:, 0], fields.points[:, 1], cells)
     return axes.tripcolor(
         x, np.nan_to_num(values), shading="gouraud", norm=norm, cmap=colour_map, rasterized=True
     )
 
 
-def _paint_surface(axes: Axes, fields: Fields, values: Array, norm: Normalize, colour_map: str) -> Any:
-    import matplotlib
-    from matplotlib.cm import ScalarMappable
-
+def _paint_surface(axes: Any, fields: Fields, values: Array, norm: Normalize, colour_map: str) -> Any:
     faces = _surface(fields)
-    mappable = ScalarMappable(norm, matplotlib.colormaps[colour_map])
+    mappable = ScalarMappable(norm, colour_map)
     collection = axes.plot_trisurf(*fields.points.T, triangles=faces, linewidth=0, antialiased=False)
     collection.set_facecolor(mappable.to_rgba(values[faces].mean(1)))
     return mappable

@@ -288,9 +288,10 @@ def _figures(folder: Path, metrics: Metrics, fields: Fields | None) -> list[tupl
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     with matplotlib.rc_context(plotting.STYLE):
-        for name in fields.names() if fields is not None else ():
-            figure = plotting.field_figure(fields, name)
-            made.append((name, plotting.save(figure, folder / plotting.file_name(name))))
+        if fields is not None:
+            for name in fields.names():
+                figure = plotting.field_figure(fields, name)
+                made.append((name, plotting.save(figure, folder / plotting.file_name(name))))
         first = {row["label"]: row["info"].get("history", []) for row in reversed(metrics["solutions"])}
         history = plotting.history_figure(dict(reversed(first.items())))
         if history is not None:

@@ -37,8 +37,8 @@ def solver_class(name: str) -> Any:
     module, attribute = SOLVERS[name].split(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except ImportError as error:
-        raise InputError(f"solver {name!r} cannot be loaded: {error}") from error
+    except ModuleNotFoundError as error:
+        raise InputError(f"solver {name!r} needs {error.name}, which is not installed") from error
 
 
 def solver(name: str, **options: Any) -> Solver:

@@ -1,0 +1,74 @@
+"""Monitor: history, and checkpoints that fit only the run they came from."""
+
+import numpy as np
+import pytest
+from polynomial import Counting
+
+from geometry import interval
+from mlpde import Case, Field, InputError, Problem, solve
+from mlpde.monitor import Monitor
+from mlpde.solving import CHECKPOINT
+
+IDENTITY = {"case": "c", "configuration": "Counting(steps=10)", "seed": 0, "version": "1"}
+
+
+def test_the_history_keeps_every_step():
+    shown = []
+    monitor = Monitor(display=lambda *what: shown.append(what[:2]))
+    monitor.update(1, 3, loss=np.float64(0.5))
+    monitor.update(2, 3, loss=float("nan"))
+    assert [(row["step"], row["loss"]) for row in monitor.history] == [(1, 0.5), (2, None)]
+    assert shown == [(1, 3), (2, 3)]
+    assert monitor.resume() is None
+
+
+def test_a_checkpoint_is_saved_only_so_often(tmp_path):
+    monitor = Monitor(tmp_path / "c", IDENTITY)
+    monitor.checkpoint({"a": np.ones(2)}, {"step": 1})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_comes_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(Monitor, "save_every", 0.0)
+    monitor = Monitor(tmp_path / "c", IDENTITY)
+    monitor.update(1, 3, loss=0.5)
+    monitor.checkpoint({"a": np.arange(3.0)}, {"step": 1})
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+    again = Monitor(tmp_path / "c", IDENTITY, resume=True)
+    arrays, settings = again.resume()
+    assert np.array_equal(arrays["a"], np.arange(3.0))
+    assert settings == {"step": 1}
+    assert again.history == monitor.history
+    assert again.seconds >= monitor.history[-1]["seconds"]
+    assert Monitor(tmp_path / "c", IDENTITY).resume() is None  # a fresh start was asked for
+
+
+@pytest.mark.parametrize("key", IDENTITY)
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, monkeypatch, key):
+    monkeypatch.setattr(Monitor, "save_every", 0.0)
+    Monitor(tmp_path / "c", IDENTITY).checkpoint({"a": np.ones(1)}, {})
+    with pytest.raises(InputError, match=f"has {key} .*, this run has other"):
+        Monitor(tmp_path / "c", IDENTITY | {key: "other"}, resume=True).resume()
+
+
+def test_a_broken_checkpoint_is_refused(tmp_path):
+    (tmp_path / "c").write_text("not a checkpoint")
+    with pytest.raises(InputError, match="not a checkpoint"):
+        Monitor(tmp_path / "c", IDENTITY, resume=True).resume()
+
+
+def test_an_interrupted_run_goes_on_to_the_same_result(tmp_path, monkeypatch, polynomial_solvers):
+    case = Case("c", Problem(interval(0.0, 1.0), Field("u"), lambda u, v, omega: u * v * omega.dx))
+    monkeypatch.setattr(Monitor, "save_every", 0.0)
+    monkeypatch.setattr(Counting, "stop_at", 4)
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        solve(case, Counting(), out=out)
+    assert [path.name for path in out.iterdir()] == [CHECKPOINT]
+    monkeypatch.setattr(Counting, "stop_at", None)
+    with pytest.raises(InputError, match="has seed 0, this run has 1"):
+        solve(case, Counting(), seed=1, out=out, resume=True)
+    resumed = solve(case, Counting(), out=out, resume=True)
+    assert resumed([[0.5]]) == solve(case, Counting())([[0.5]]) == 55
+    assert [row["step"] for row in resumed.info["history"]] == list(range(1, 11))
+    assert not (out / CHECKPOINT).exists()
