@@ -114,12 +114,9 @@ class Fields:
 
 
 def sample(solutions: Mapping[str, Solution], mesh: Any) -> Fields:
-    """Fields and outputs of the solutions by label; errors against the one labelled "reference", if there is one.
-
-    mesh: of order 1 or 2.
-    """
+    """Fields and outputs of the solutions by label; errors against the one labelled "reference", if there is one."""
     values: dict[str, Array] = {}
-    points = mesh.points
+    points, cells = _order_two(mesh) if mesh.order > 2 else (mesh.points, mesh.cells)
     with warnings.catch_warnings():
         # nodes on a curved boundary may be outside another solution's mesh by rounding: nan there, and not drawn
         warnings.filterwarnings("ignore", message=".*outside the domain.*")
@@ -130,7 +127,19 @@ def sample(solutions: Mapping[str, Solution], mesh: Any) -> Fields:
             if label != REFERENCE and REFERENCE in found:
                 difference = (value - found[REFERENCE][name]).reshape(len(points), -1)
                 values[f"{label}.{name}.error"] = np.linalg.norm(difference, axis=1)
-    return Fields(points, mesh.cells, values)
+    return Fields(points, cells, values)
+
+
+def _order_two(mesh: Any) -> tuple[Array, NDArray]:
+    """Points and cells of order 2 of a mesh of higher order: nodes of neighbours are joined where they coincide."""
+    from geometry import reference
+
+    xi = reference.nodes(mesh.dim, 2)
+    count = len(mesh.cells)
+    points = mesh.map(np.repeat(np.arange(count), len(xi)), np.tile(xi, (count, 1)))
+    grid = np.round(points / (1e-9 * np.ptp(points, axis=0).max())).astype(np.int64)
+    _, first, number = np.unique(grid, axis=0, return_index=True, return_inverse=True)
+    return points[first], number.reshape(count, len(xi))
 
 
 def _three(value: Array) -> Array:

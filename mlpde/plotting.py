@@ -57,11 +57,11 @@ def field_figure(fields: Fields, name: str) -> Figure:
     grid = _grid(figure, fields, 2 if errors else 1, len(labels))
     reference = f"{REFERENCE if REFERENCE in labels else labels[0]}.{name}"
     norm = _field_norm(fields.magnitude(reference))
-    mappable = None
-    for axes, label in zip(grid[0], labels, strict=True):
-        mappable = _paint(axes, fields, fields.magnitude(f"{label}.{name}"), norm, FIELD_COLOURS)
+    mappable, every = None, [fields.magnitude(f"{label}.{name}") for label in labels]
+    for axes, label, values in zip(grid[0], labels, every, strict=True):
+        mappable = _paint(axes, fields, values, norm, FIELD_COLOURS)
         axes.set_title(label)
-    _colour_bar(figure, mappable, grid[0], _symbol(fields, reference, name), fields.magnitude(reference))
+    _colour_bar(figure, mappable, grid[0], _symbol(fields, reference, name), np.concatenate(every))
     if errors:
         _error_row(figure, grid[1], fields, name, labels)
     return figure
@@ -103,6 +103,8 @@ def history_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figu
                     [row[against] for row in used],
                     [row[key] for row in used],
                     line,
+                    marker="o" if len(used) < 20 else None,
+                    markersize=4,
                     color=paint[label],
                     linewidth=1.3,
                     label=f"{label}: {key.replace('_', ' ')}",
@@ -110,6 +112,7 @@ def history_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figu
     for axes, against in zip(panels, ("step", "seconds"), strict=True):
         axes.set_xlabel(against)
         _frame(axes)
+    panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].legend(frameon=False, fontsize=8)
     return figure
 
@@ -168,6 +171,9 @@ def _line_figure(fields: Fields, name: str, labels: Sequence[str]) -> Figure:
             x, np.where(error > 0, error, np.nan), color=paint[label], linewidth=1.2, label=label
         )
         panels[1].set_ylabel(f"error of {name}")
+    if errors:  # where an error crosses zero it would stretch the scale
+        low, _ = _error_range([fields.magnitude(f"{label}.{name}.error") for label in errors])
+        panels[1].set_ylim(bottom=low / 10)
     for axes in panels:
         axes.set_xlabel("x")
         axes.legend(frameon=False, fontsize=8)
@@ -242,7 +248,8 @@ def _grid(figure: Figure, fields: Fields, rows: int, columns: int) -> np.ndarray
     grid = figure.subplots(rows, columns, squeeze=False, subplot_kw=projection, sharex=share, sharey=share)
     for axes in grid.ravel():
         if fields.dim == 3:
-            axes.set_box_aspect(np.ptp(fields.points, axis=0))
+            axes.set_proj_type("ortho")
+            axes.set_box_aspect(np.ptp(fields.points, axis=0), zoom=1.3)
             axes.set_axis_off()
         else:
             axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -269,7 +276,11 @@ def _frame(axes: Axes) -> None:
 def _colour_bar(figure: Figure, mappable: Any, row: Sequence[Axes], label: str, values: Array) -> None:
     finite = values[np.isfinite(values)]
     norm = mappable.norm
-    below, above = finite.min(initial=np.inf) < norm.vmin, finite.max(initial=-np.inf) > norm.vmax
+    slack = 0.01 * (norm.vmax - norm.vmin)
+    below, above = (
+        finite.min(initial=np.inf) < norm.vmin - slack,
+        finite.max(initial=-np.inf) > norm.vmax + slack,
+    )
     extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
     bar = figure.colorbar(
         mappable, ax=list(row), shrink=0.9, aspect=22, pad=0.02, extend=extend[bool(below), bool(above)]
@@ -296,14 +307,18 @@ def _field_norm(values: Array) -> Normalize:
 
 
 def _error_norm(values: Sequence[Array]) -> LogNorm:
-    """One logarithmic scale: up to the largest error, down to what most of the smallest error field needs."""
+    return LogNorm(*_error_range(values))
+
+
+def _error_range(values: Sequence[Array]) -> tuple[float, float]:
+    """Of one logarithmic scale: up to the largest error, down to what most of the smallest error field needs."""
     positive = [v[np.isfinite(v) & (v > 0)] for v in values]
     positive = [v for v in positive if v.size]
     if not positive:
-        return LogNorm(1e-17, 1e-16)
+        return 1e-17, 1e-16
     high = max(np.quantile(v, 0.999) for v in positive)
     low = min(np.quantile(v, 0.05) for v in positive)
-    return LogNorm(max(low, high * 10.0**-ERROR_DECADES) if low < high / 10 else high / 10, high)
+    return float(max(low, high * 10.0**-ERROR_DECADES) if low < high / 10 else high / 10), float(high)
 
 
 def _symbol(fields: Fields, key: str, name: str) -> str:

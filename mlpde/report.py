@@ -274,10 +274,15 @@ def write_report(folder: Path, metrics: Metrics, fields: Fields | None) -> None:
             {"path": path.relative_to(folder).as_posix(), "title": title, "data": _inline(path)}
             for title, path in figures
         ],
-        "versions": metrics["solutions"][0]["info"].get("versions", {}),
+        "versions": _versions(metrics),
     }
     for name in ("report.html", "report.md"):
         (folder / name).write_text(environment.get_template(name).render(content), encoding="utf-8")
+
+
+def _versions(metrics: Metrics) -> dict[str, str]:
+    runs = [*metrics["solutions"], *([metrics["reference"]] if metrics["reference"] else [])]
+    return {name: v for run in runs for name, v in run["info"].get("versions", {}).items()}
 
 
 def _figures(folder: Path, metrics: Metrics, fields: Fields | None) -> list[tuple[str, Path]]:

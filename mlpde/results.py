@@ -84,16 +84,8 @@ def rebuild_report(folder: Path) -> None:
 
 def _write(folder: Path, metrics: dict[str, Any], shown: dict[str, Solution]) -> None:
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, allow_nan=False))
-    mesh = _drawing_mesh(next(iter(shown.values())))
+    mesh = next(iter(shown.values())).mesh
     fields = None if mesh is None else sample(shown, mesh)
     if fields is not None:
         fields.write(folder / "fields.vtu")
     write_report(folder, metrics, fields)
-
-
-def _drawing_mesh(solution: Solution) -> Any:
-    """The mesh whose nodes carry the fields: that of the solution, or one of the same domain with cells of order 2."""
-    if solution.mesh is not None and solution.mesh.order <= 2:
-        return solution.mesh
-    domain = solution.problem.domain
-    return domain.mesh(order=2) if hasattr(domain, "mesh") else None

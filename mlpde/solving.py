@@ -37,8 +37,9 @@ def run(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
     wall, cpu = time.perf_counter(), time.process_time()
     found = solver.solve(case.problem, seed=seed, monitor=monitor)
     measured = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
-    record = {"seed": seed, "history": monitor.history, "warnings": [], "versions": versions()}
-    return replace(found, case=case, info={**measured, **record, **found.info})
+    record = {"seed": seed, "history": monitor.history, "warnings": []}
+    used = {"versions": versions() | found.info.get("versions", {})}
+    return replace(found, case=case, info={**measured, **record, **found.info, **used})
 
 
 def solve(

@@ -56,7 +56,7 @@ LAYERS = {
     "mlpde.results": COMPARE,
     "mlpde.progress": (),
     "mlpde.case_files": (*COMPARE, "cases"),
-    "mlpde.bench.*": CLI,
+    "mlpde.bench.*": (*CLI, "mlpde.solvers.*"),
     "mlpde.cli": CLI,
     "reference_fem.*": (*FORMULATION, "mlpde.monitor", "mlpde.solution", "reference_fem.*"),
     "cases.*": ("geometry", "mlpde", "cases.*"),

@@ -86,7 +86,7 @@ def test_features():
         dirichlet=Dirichlet(at=(0.0,), value=0.0, field="p"),
         periodic=Periodic("left", "right"),
         time=(0, 1),
-        initial=0.0,
+        initial={"u": 0.0, "p": 0.0},
     )
     assert features(several) == ["time", "several fields", "periodic", "point condition"]
     assert features(Eigenproblem(line, Field("u"), mass, mass)) == ["eigenproblem"]
