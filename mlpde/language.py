@@ -149,6 +149,11 @@ class At:
             object.__setattr__(self, "point", (self.point,))
 
 
+def is_function(value: Any) -> bool:
+    """True for a function of the user's, such as `lambda x: ...`; UFL expressions are callable too, and none."""
+    return callable(value) and not isinstance(value, Expr)
+
+
 def as_expression(value: Any, shape: tuple[int, ...], what: str) -> Expr:
     """A number, (nested) tuple, numpy array or UFL expression as a UFL expression of `shape`; 0 stands for any shape.
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from mlpde.errors import InputError, unknown
-from mlpde.language import BOUNDED_DIMENSION, At, as_expression
+from mlpde.language import BOUNDED_DIMENSION, At, as_expression, is_function
 
 FAMILIES = ("Lagrange", "Nedelec")
 
@@ -211,7 +211,7 @@ def _check_periodic(problem: Any) -> None:
 
 def _check_datum(value: Any, shape: tuple[int, ...], what: str, in_time: bool) -> None:
     """A datum must be a function of x (or of x, t), or an expression of the given shape."""
-    if callable(value):
+    if is_function(value):
         arity(value, (1, 2) if in_time else (1,), what, "x) or (x, t" if in_time else "x")
     else:
         as_expression(value, shape, what)
@@ -270,7 +270,7 @@ def initial_values(problem: Any, target: Field) -> tuple[Any, ...]:
             return ()
         initial = initial[target.name]
     pair = isinstance(initial, tuple) and len(initial) == 2
-    if pair and (any(map(callable, initial)) or _rank(initial) == len(target.shape) + 1):
+    if pair and (any(map(is_function, initial)) or _rank(initial) == len(target.shape) + 1):
         return initial
     return (initial,)
 
@@ -346,7 +346,7 @@ class Eigenproblem:
         _check_dirichlet(self)
         _check_periodic(self)
         for condition in self.dirichlet:
-            if callable(condition.value) or np.any(np.asarray(condition.value) != 0):
+            if is_function(condition.value) or np.any(np.asarray(condition.value) != 0):
                 raise InputError(f"{condition.label}: an eigenproblem takes the value 0 only")
 
 

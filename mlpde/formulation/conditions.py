@@ -11,7 +11,7 @@ from ufl.core.expr import Expr
 from mlpde.errors import InputError, call_user
 from mlpde.formulation.symbolic import lower, scalars
 from mlpde.formulation.weak_form import WeakForm, rates
-from mlpde.language import Omega, as_expression
+from mlpde.language import Omega, as_expression, is_function
 from mlpde.problem import Dirichlet, Problem, field_of, initial_values
 
 ORDINALS = {1: "first", 2: "second"}
@@ -19,7 +19,7 @@ ORDINALS = {1: "first", 2: "second"}
 
 def value_at(value: Any, omega: Omega, shape: tuple[int, ...], what: str) -> Expr:
     """Datum of a condition (number, tuple, function of x or of x, t) as a UFL expression of `shape`."""
-    if callable(value):
+    if is_function(value):
         arguments = (omega.x,) if omega.t is None or _takes_one(value) else (omega.x, omega.t)
         value = call_user(value, arguments, what)
     return as_expression(value, shape, what)

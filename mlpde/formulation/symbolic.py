@@ -49,7 +49,11 @@ def is_terminal(node: Expr) -> bool:
     return isinstance(node, uc.Terminal)
 
 
-def postorder(roots: Iterable[Expr], is_leaf: Callable[[Expr], bool] = is_terminal) -> list[Expr]:
+def postorder(
+    roots: Iterable[Expr],
+    is_leaf: Callable[[Expr], bool] = is_terminal,
+    operands: Callable[[Expr], list[Expr]] = operands,
+) -> list[Expr]:
     """Every node once, operands first; iterative because UFL trees can be deeper than Python's stack."""
     order: list[Expr] = []
     seen: set[Expr] = set()
@@ -226,7 +230,7 @@ def partials(expression: Expr, terminals: Sequence[Expr]) -> dict[Entry, Expr]:
 
 
 def _derivative(difference: Expr) -> Expr:
-    return _without_variables(apply_derivatives(difference))
+    return _without_variables(remove_complex_nodes(apply_derivatives(difference)))
 
 
 def at_zero(expression: Expr, terminals: Iterable[Expr]) -> Expr:

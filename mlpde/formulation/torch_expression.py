@@ -21,8 +21,8 @@ import ufl.classes as uc
 from ufl.core.expr import Expr
 
 from mlpde.errors import InputError
-from mlpde.formulation.symbolic import operands, postorder, shortened, strip_gradients
-from mlpde.formulation.torch_operators import RULES
+from mlpde.formulation.symbolic import postorder, shortened, strip_gradients
+from mlpde.formulation.torch_operators import RULES, sources
 from mlpde.formulation.weak_form import rates
 from mlpde.language import is_time
 
@@ -63,18 +63,20 @@ class TorchFunction:
         self._program: list[tuple[Callable, list[int]]] = []
         self._constants: dict[int, Tensor] = {}
         position: dict[Expr, int] = {}
-        for node in postorder(expressions, self._is_leaf):
-            k = len(self._program)
-            sources = [] if self._is_leaf(node) else [position[o] for o in operands(node)]
-            operation = self._leaf(node) if self._is_leaf(node) else self._rule(node)
-            if not self._is_leaf(node) and all(s in self._constants for s in sources):
-                self._constants[k] = operation(*(self._constants[s] for s in sources))
-            elif isinstance(node, uc.ConstantValue):
-                self._constants[k] = operation(None)
+        self._leaves: set[int] = set()
+        for k, node in enumerate(postorder(expressions, self._is_leaf, sources)):
             position[node] = k
-            self._program.append((operation, sources))
+            if self._is_leaf(node):
+                operation, arguments = self._leaf(node), []
+                self._leaves.add(k)
+                if isinstance(node, uc.ConstantValue):
+                    self._constants[k] = operation(None)
+            else:
+                operation, arguments = self._rule(node), [position[s] for s in sources(node)]
+                if all(a in self._constants for a in arguments):
+                    self._constants[k] = operation(*(self._constants[a] for a in arguments))
+            self._program.append((operation, arguments))
         self._outputs = [position[e] for e in expressions]
-        self._leaves = {position[n] for n in position if self._is_leaf(n)}
         self._needed = self._reachable()
 
     def __call__(
@@ -83,13 +85,13 @@ class TorchFunction:
         data = _Batch(points, normals, jets or {}, self.dim)
         values: dict[int, Tensor] = {}
         for k in self._needed:
-            operation, sources = self._program[k]
+            operation, arguments = self._program[k]
             if k in self._constants:
                 values[k] = _constant(self._constants[k], points)
             elif k in self._leaves:
                 values[k] = operation(data)
             else:
-                values[k] = operation(*(values[s] for s in sources))
+                values[k] = operation(*(values[a] for a in arguments))
         n = len(points)
         return [values[k].expand(n, *values[k].shape[1:]) for k in self._outputs]
 

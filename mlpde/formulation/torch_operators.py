@@ -1,4 +1,4 @@
-"""One torch operation for each UFL operator: `RULES[class](node)` is a function of the operands' tensors.
+"""One torch operation for each UFL operator: `RULES[class](node)` is a function of the tensors of `sources(node)`.
 
 A tensor of a node has the layout (points, *free indices in UFL's order, *ufl_shape); a leading 1 stands for any number
 of points.
@@ -7,16 +7,59 @@ of points.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import ufl.classes as uc
 from ufl.core.expr import Expr
 
 from mlpde.errors import InputError
+from mlpde.formulation.symbolic import operands
 
 Tensor = torch.Tensor
-Rule = Callable[[Any], Callable[..., Tensor]]
+Rule = Callable[[Any], Callable[..., Any]]
+
+
+class Components(NamedTuple):
+    """All components of a tensor, taken apart at once: the gradient of a hundred single selections is slow."""
+
+    tensor: Expr
+
+
+def sources(node: Expr | Components) -> list:
+    """The nodes whose values the rule of `node` takes: its operands, or fewer and larger ones."""
+    if isinstance(node, Components):
+        return [node.tensor]
+    if _picks_component(node):
+        return [Components(node.ufl_operands[0])]
+    if isinstance(node, uc.MinValue | uc.MaxValue):
+        return _leaves(node)
+    return operands(node)
+
+
+def _picks_component(node: Expr) -> bool:
+    return (
+        isinstance(node, uc.Indexed)
+        and not node.ufl_operands[0].ufl_free_indices
+        and all(isinstance(i, uc.FixedIndex) for i in node.ufl_operands[1])
+    )
+
+
+def _leaves(node: Expr) -> list[Expr]:
+    """What a tree of minima (or maxima) compares; one vector if that is all components of it."""
+    leaves, stack = [], [node]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, type(node)):
+            stack.extend(reversed(top.ufl_operands))
+        else:
+            leaves.append(top)
+    vectors = {leaf.ufl_operands[0] if _picks_component(leaf) else leaf for leaf in leaves}
+    if len(vectors) == 1:
+        (vector,) = vectors
+        if len(vector.ufl_shape) == 1 and len(set(leaves)) == vector.ufl_shape[0]:
+            return [vector]
+    return leaves
 
 
 def _aligned(node: Expr, free: Sequence[int]) -> Callable[[Tensor], Tensor]:
@@ -75,8 +118,25 @@ def _conditional(node: Expr) -> Callable:
     return lambda condition, x, y: torch.where(condition.reshape(-1, *ones), a(x), b(y))
 
 
+def _extremum(pairwise: Callable, reduction: Callable) -> Rule:
+    def rule(node: Expr) -> Callable:
+        compared = _leaves(node)
+        if len(compared) == 1:
+            return lambda vector: reduction(vector, 1)
+        if len(compared) == 2:
+            return pairwise
+        return lambda *values: reduction(torch.stack(torch.broadcast_tensors(*values)), 0)
+
+    return rule
+
+
 def _indexed(node: Expr) -> Callable:
     tensor, multi = node.ufl_operands
+    if _picks_component(node):
+        flat = 0
+        for index, n in zip(multi, tensor.ufl_shape, strict=True):
+            flat = flat * n + int(index)
+        return lambda components: components[flat]
     own = list(tensor.ufl_free_indices)
     steps: list[tuple[Callable[..., Tensor], tuple[int, int]]] = []
     axis = 1 + len(own)
@@ -136,8 +196,8 @@ RULES: dict[type, Rule] = {
     uc.Division: _binary(torch.div),
     uc.Power: _power,
     uc.Abs: lambda node: torch.abs,
-    uc.MinValue: _binary(torch.minimum),
-    uc.MaxValue: _binary(torch.maximum),
+    uc.MinValue: _extremum(torch.minimum, torch.amin),
+    uc.MaxValue: _extremum(torch.maximum, torch.amax),
     uc.Atan2: _binary(torch.atan2),
     uc.MathFunction: _math,
     uc.Conditional: _conditional,
@@ -145,6 +205,7 @@ RULES: dict[type, Rule] = {
     uc.BinaryCondition: lambda node: CONDITIONS[node._name],
     uc.Variable: lambda node: lambda value: value,
     uc.Indexed: _indexed,
+    Components: lambda node: lambda value: value.flatten(1).unbind(1),
     uc.IndexSum: _index_sum,
     uc.ComponentTensor: _component_tensor,
     uc.ListTensor: _list_tensor,
