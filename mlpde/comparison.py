@@ -124,10 +124,13 @@ def _labels(solvers: Sequence[Solver]) -> list[str]:
 def reference_solver(case: Case) -> Solver:
     """FEM with the case's settings for it.
 
-    In one and two dimensions, where that is cheap, it starts from degree 3 on a mesh of half the default size: errors
-    are measured down to those of the reference, so it must be better than what it measures.
+    Errors are measured down to those of the reference, so it must be better than what it measures: it starts from
+    degree 3 on a fine mesh in one and two dimensions, where that is cheap.
     """
-    fine = {"degree": 3, "size": case.problem.domain.default_size / 2} if case.problem.domain.dim < 3 else {}
+    from mlpde.exact import fine_size
+
+    domain = case.problem.domain
+    fine = {"degree": 3, "size": fine_size(domain)} if domain.dim < 3 else {}
     return make_solver("fem", **(fine | dict(case.solvers.get("fem", {}))))
 
 

@@ -24,7 +24,7 @@ from mlpde.solution import Array, Solution
 FIELD_COLOURS, ERROR_COLOURS = "viridis", "magma"
 PALETTE = {REFERENCE: "#222222", "fem": "#4c566a", "rfm": "#0072b2", "pinn": "#d55e00"}
 OTHERS = ("#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#785ef0")
-ERROR_DECADES = 6  # shown below the largest error
+ERROR_DECADES = 16  # shown below the largest error, at most
 STYLE: Any = {"font.size": 9, "axes.titlesize": 10, "axes.linewidth": 0.6, "font.family": "DejaVu Sans"}
 SUBTRIANGLES = np.array([[0, 3, 5], [3, 1, 4], [5, 4, 2], [3, 4, 5]])  # of a six-node triangle
 FACES = {1: [[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]]}
@@ -176,7 +176,7 @@ def _line_figure(fields: Fields, name: str, labels: Sequence[str]) -> Figure:
         panels[1].set_ylim(bottom=low / 10)
     for axes in panels:
         axes.set_xlabel("x")
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(facecolor="white", edgecolor="none", framealpha=0.85, fontsize=8)
         _frame(axes)
     return figure
 

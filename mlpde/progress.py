@@ -16,7 +16,8 @@ Display = Callable[[int, int, float, Mapping[str, Any]], None]
 def figures_text(figures: Mapping[str, Any]) -> str:
     """ "loss 1.2e-03  residual 3.4e-02": numbers only."""
     numbers = {k: v for k, v in figures.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-    return "  ".join(f"{name.replace('_', ' ')} {value:.1e}" for name, value in numbers.items())
+    texts = {k: str(v) if isinstance(v, int) else f"{v:.1e}" for k, v in numbers.items()}
+    return "  ".join(f"{name.replace('_', ' ')} {text}" for name, text in texts.items())
 
 
 @contextmanager
