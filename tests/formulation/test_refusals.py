@@ -31,7 +31,7 @@ def problem(form, regions=("domain",), fields=None, **keywords):
         (lambda u, v, omega: G(u) * v * omega.dx, r"weak_form failed at \S*test_refusals.py:\d+: .*G\(u\) \* v"),
         (lambda u, v, omega: v * omega.ds("lft"), r"boundary 'lft': there is 'left', 'right'; did you mean 'left'\?"),
         (lambda u, v, omega: v * omega.dx("steel"), r"unknown region 'steel': there is 'domain'"),
-        (lambda u, v, omega: inner(ufl.div(G(u)), ufl.div(G(v))) * omega.dx, r"second derivatives of the test function"),
+        (lambda u, v, omega: inner(ufl.div(G(u)), ufl.div(G(v))) * omega.dx, r"second derivatives of the test"),
         (lambda u, v, omega: u * inner(G(v), omega.n) * omega.ds, r"boundary 'left' contains grad\(v\)"),
         (lambda u, v, omega: ufl.avg(u) * ufl.avg(v) * ufl.dS, r"integrals over interior_facet are for FEM only"),
         (lambda u, v, omega: 1j * u * v * omega.dx, r"complex numbers are not supported: write"),
