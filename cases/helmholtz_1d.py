@@ -26,6 +26,5 @@ problem = Problem(
 case = Case(
     "helmholtz_1d",
     problem,
-    solvers={"rfm": {"features": 50, "partition": (16,)}},
     source="J. Chen, X. Chi, W. E, Z. Yang, J. Machine Learning 1(3), 2022, example 3.1",
 )

@@ -1,1 +1,29 @@
-"""Benchmarks by name: `mlpde bench NAME` runs `main()` of `mlpde.bench.NAME`."""
+"""Benchmarks by name: `mlpde bench NAME` runs `main()` of `mlpde.bench.NAME`, which prints a table of figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+def single_thread() -> None:
+    """One thread for torch and BLAS: CPU-seconds are compared, and small matrices are slower on more."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """One table on the terminal; floats with three significant digits."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row))
+    console = Console()
+    console.print(table)
+    console.print()

@@ -23,29 +23,67 @@ class Located(NamedTuple):
     normals: Tensor | None
 
 
-def collocate(form: StrongForm, domain: Any, interior: int, rule: str, seed: int = 0) -> list[Located]:
-    """Points for every group of rows: about `interior` of them inside by `rule`, "grid", "sobol" or "uniform".
+def collocate(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | None = None) -> list[Located]:
+    """Points for every group of rows: `inside` (n, d) inside, and boundary points, evenly spread or by `seed`.
 
-    "grid" has evenly spread boundary points and does not depend on the seed; the others take random boundary points.
+    The interior equations hold at the boundary points as well: without them the residual is extrapolated over the last
+    spacing.
     """
-    inside = domain.interior(interior, rule=rule, seed=seed)
     volume = float(domain.quadrature(0)[1].sum())
-    spacing = (volume / interior) ** (1 / domain.dim)
+    spacing = (volume / len(inside)) ** (1 / domain.dim)
+    walls = {}
+    for name in domain.boundaries:
+        measure = domain.boundary(name, 1)[1].sum()
+        walls[name] = domain.boundary(name, int(np.ceil(measure / spacing ** (domain.dim - 1))), seed=seed)
+    everywhere = np.concatenate([inside, *(points for points, _, _ in walls.values())])
     located = []
     for rows in form.rows:
         normals = None
         if rows.kind == "interior":
-            points = inside if len(domain.regions) == 1 else inside[_regions(domain, inside) == rows.where]
+            points = everywhere
+            if len(domain.regions) > 1:
+                points = everywhere[_regions(domain, everywhere) == rows.where]
         elif rows.kind == "point":
             points = np.asarray(rows.where, float).reshape(1, -1)
         else:
-            measure = domain.boundary(rows.where, 1)[1].sum()
-            count = int(np.ceil(measure / spacing ** (domain.dim - 1)))
-            points, _, normals = domain.boundary(rows.where, count, seed=None if rule == "grid" else seed)
+            points, _, normals = walls[rows.where]
         located.append(
             Located(rows, torch.as_tensor(points), None if normals is None else torch.as_tensor(normals))
         )
     return located
+
+
+def lattice(domain: Any, cells: Sequence[int], per_cell: float) -> np.ndarray:
+    """About `per_cell` points (n, d) in each cell of a regular partition of the bounding box, on lattices.
+
+    The lattice of a cell that the domain fills only in part is finer, up to twice in each direction, so that it gets
+    as many points as the others.  No point lies on the boundary.
+    """
+    lower, upper = domain.bounding_box
+    counts = np.asarray(cells)
+    width = (upper - lower) / counts
+    usual = int(np.ceil(per_cell ** (1 / domain.dim)))
+    corners = np.array(list(np.ndindex(*counts)))
+    probe = _lattices(corners, usual) + 0.5 / usual
+    filled = domain.contains(lower + probe.reshape(-1, domain.dim) * width).reshape(len(corners), -1).mean(1)
+    finer = np.ceil(usual / np.maximum(filled, 1e-9) ** (1 / domain.dim)).clip(max=2 * usual)
+    points = np.concatenate(
+        [_lattices(corners[finer == q], int(q)).reshape(-1, domain.dim) for q in np.unique(finer)]
+    )
+    margin = 1e-3 / usual  # a lattice line may run along a side, or through a re-entrant corner
+    steps = margin * np.concatenate([-np.eye(domain.dim), np.eye(domain.dim)])
+    around = lower + (points[:, None] + steps) * width
+    return (
+        lower
+        + points[domain.contains(around.reshape(-1, domain.dim)).reshape(len(points), -1).all(1)] * width
+    )
+
+
+def _lattices(corners: np.ndarray, q: int) -> np.ndarray:
+    """q^d points (cells, q^d, d) in each cell, in units of cells, the cell's lower corner among them."""
+    dim = corners.shape[1]
+    unit = np.stack(np.meshgrid(*[np.arange(q) / q] * dim, indexing="ij"), -1).reshape(-1, dim)
+    return corners[:, None] + unit
 
 
 def _regions(domain: Any, points: np.ndarray) -> np.ndarray:

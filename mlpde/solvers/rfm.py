@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
 
 from mlpde.errors import InputError
 from mlpde.formulation.residual import StrongForm, strong_form
-from mlpde.formulation.sampling import collocate, relative_residual
+from mlpde.formulation.sampling import Located, collocate, lattice, relative_residual
 from mlpde.monitor import Monitor
 from mlpde.optimize.least_squares import RowGroup, solve_blocks
 from mlpde.representation.adapted_partition import Adaptation, adapted_partition
@@ -27,6 +27,7 @@ from mlpde.representation.random_features import RandomFeatures
 from mlpde.solution import Solution
 
 POINTS_PER_FEATURE = 1.3  # fewer points than this make a subdomain's least squares nearly singular
+FEATURES = {1: (50, 200), 2: (100, 400), 3: (200, 800)}  # small and large subdomains, by dimension
 HELD_OUT = 2000  # independent points that judge a solution
 
 
@@ -35,23 +36,25 @@ class RFM:
     """Random feature method for linear problems.
 
     features: J random features in each subdomain, for every component.
-    partition: number of cells in each direction of the bounding box; None: nearly square cells, halved until the
-    residual on independent points is below `tolerance` or the unknowns would exceed `max_unknowns`.
+    partition: number of cells in each direction of the bounding box.
+    Where one of them, or both, are None, few large and many small subdomains are tried with more and more unknowns,
+    until the residual on independent points is below `tolerance` or unknowns * features / 100 would exceed
+    `max_unknowns`; the best is returned, with a warning if it misses the tolerance.
     activation, scale: s and R; weights and biases are drawn from U[-R, R].  "sin" wants R to cover the solution's
     wave number times the subdomain's radius; "tanh" wants R near 1.
     global_features: additional features on the whole box.
-    points: collocation points inside the domain for each feature.
+    points: collocation points for each feature.
     method: "block_qr", "dense" (the referee, slow) or "auto".
     """
 
-    features: int = 200
+    features: int | None = None
     partition: tuple[int, ...] | None = None
     activation: Literal["sin", "cos", "tanh"] = "sin"
     scale: float = 3.0
     global_features: int = 0
     points: float = 4.0
     tolerance: float = 1e-10
-    max_unknowns: int = 7000
+    max_unknowns: int = 10000
     method: Literal["auto", "dense", "block_qr"] = "auto"
 
     name: ClassVar[str] = "rfm"
@@ -72,73 +75,104 @@ class RFM:
             )
         if self.partition is not None and len(self.partition) != domain.dim:
             raise InputError(f"rfm.partition needs {domain.dim} numbers of cells, not {self.partition}")
-        judges = collocate(form, domain, HELD_OUT, rule="sobol", seed=seed + 1)
-        sizes = self._partitions(form, domain.bounding_box)
-        for step, cells in enumerate(sizes, start=1):
-            features, coefficients, diagnostics, adaptations = self._solve(form, domain, cells, seed)
-            residual = relative_residual(
-                judges,
-                lambda points, alphas: features.evaluate(points, coefficients, alphas),  # noqa: B023
-            )
-            unknowns = coefficients.numel()
+        judges = collocate(form, domain, domain.interior(HELD_OUT, rule="sobol", seed=seed), seed=seed)
+        candidates = self._candidates(form.components, domain.bounding_box)
+        best: _Fit | None = None
+        for step, (cells, count) in enumerate(candidates, start=1):
+            fit = self._fit(form, domain, cells, count, seed, judges)
             monitor.update(
-                step, len(sizes), residual=residual, unknowns=unknowns, subdomains=math.prod(cells)
+                step,
+                len(candidates),
+                residual=fit.residual,
+                unknowns=fit.coefficients.numel(),
+                features=count,
             )
-            if residual <= self.tolerance:
+            if best is None or fit.residual < best.residual:
+                best = fit
+            if best.residual <= self.tolerance:
                 break
-        warnings = [_sentence(adaptation) for adaptation in adaptations]
-        if residual > self.tolerance:
+        assert best is not None
+        warnings = [_sentence(adaptation) for adaptation in best.adaptations]
+        if best.residual > self.tolerance:
             warnings.append(
-                f"the relative residual on independent points is {residual:.1e}, above the tolerance "
+                f"the relative residual on independent points is {best.residual:.1e}, above the tolerance "
                 f"{self.tolerance:.0e}: more features, cells or unknowns may help, unless the solution is singular"
             )
         info = {
             "seconds": time.perf_counter() - wall,
             "cpu_seconds": time.process_time() - cpu,
-            "unknowns": unknowns,
+            "unknowns": best.coefficients.numel(),
             "seed": seed,
             "history": monitor.history,
-            "partition": list(cells),
-            "residual": residual,
-            "least_squares": diagnostics,
+            "partition": list(best.features.partition.cells),
+            "features": best.features.features,
+            "residual": best.residual,
+            "least_squares": best.diagnostics,
             "warnings": warnings,
         }
-        model = RandomFeatureModel(features, coefficients)
+        model = RandomFeatureModel(best.features, best.coefficients)
         return Solution(self.name, repr(self), problem.fields, model, domain.mesh(), info, problem)
 
-    def _partitions(self, form: StrongForm, box: np.ndarray) -> list[tuple[int, ...]]:
-        """The partitions to try, from coarse to fine."""
-        if self.partition is not None:
-            return [self.partition]
+    def _candidates(self, components: int, box: np.ndarray) -> list[tuple[tuple[int, ...], int]]:
+        """(partition, features) to try, the cheap ones first."""
         lengths = box[1] - box[0]
-        sizes = []
-        for power in range(32):
-            cells = tuple(round(n) for n in 2**power * lengths / lengths.min())
-            if sizes and math.prod(cells) * self.features * form.components > self.max_unknowns:
-                break
-            sizes.append(cells)
-        return sizes
+        counts = FEATURES[len(lengths)] if self.features is None else (self.features,)
+        partitions = (
+            [self.partition]
+            if self.partition is not None
+            else [
+                tuple(round(n) for n in along_shortest * lengths / lengths.min())
+                for along_shortest in (1, *(n for power in range(16) for n in (2 * 2**power, 3 * 2**power)))
+            ]
+        )
+        work = {
+            (cells, count): math.prod(cells) * components * count**2
+            for cells in partitions
+            for count in counts
+        }
+        cheap = sorted(work, key=lambda candidate: work[candidate])
+        return [c for i, c in enumerate(cheap) if i == 0 or work[c] <= 100 * self.max_unknowns]
 
-    def _solve(
-        self, form: StrongForm, domain: Any, cells: tuple[int, ...], seed: int
-    ) -> tuple[RandomFeatures, torch.Tensor, dict[str, Any], tuple[Adaptation, ...]]:
+    def _fit(
+        self,
+        form: StrongForm,
+        domain: Any,
+        cells: tuple[int, ...],
+        count: int,
+        seed: int,
+        judges: list[Located],
+    ) -> _Fit:
+        """One linear least-squares problem on one partition."""
         grid = PartitionOfUnity.grid(*domain.bounding_box, cells)
-        total = self.features * grid.subdomains + self.global_features
-        located = collocate(form, domain, math.ceil(self.points * total), rule="grid")
+        per_cell = count + self.global_features / grid.subdomains
+        located = collocate(form, domain, lattice(domain, cells, self.points * per_cell))
         inside = torch.cat([part.points for part in located if part.rows.kind == "interior"])
-        minimum = min(POINTS_PER_FEATURE, 0.9 * self.points) * self.features
-        partition, adaptations = adapted_partition(grid, inside, minimum)
+        partition, adaptations = adapted_partition(
+            grid, inside, min(POINTS_PER_FEATURE, 0.9 * self.points) * count
+        )
         features = RandomFeatures.draw(
-            partition, self.features, self.scale, self.activation, self.global_features, seed
+            partition, count, self.scale, self.activation, self.global_features, seed
         )
         groups: list[RowGroup] = []
         for rows, points, normals in located:
             residual, terms = rows.linearise(points, normals)
             groups += assemble(features, points, terms, residual, form.components)
-        widths = [form.components * self.features] * partition.subdomains
+        widths = [form.components * count] * partition.subdomains
         global_width = form.components * self.global_features
         x, diagnostics = solve_blocks(groups, widths, global_width, self.method, centres=partition.centres)
-        return features, features.coefficients(x), diagnostics, adaptations
+        coefficients = features.coefficients(x)
+        held_out = relative_residual(
+            judges, lambda points, alphas: features.evaluate(points, coefficients, alphas)
+        )
+        return _Fit(features, coefficients, held_out, diagnostics, adaptations)
+
+
+class _Fit(NamedTuple):
+    features: RandomFeatures
+    coefficients: torch.Tensor
+    residual: float
+    diagnostics: dict[str, Any]
+    adaptations: tuple[Adaptation, ...]
 
 
 def _sentence(adaptation: Adaptation) -> str:

@@ -1,0 +1,74 @@
+"""Random feature method: the smooth square, the published Helmholtz table, block QR against LAPACK's gelsd."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlpde.bench import print_table, single_thread
+
+SEEDS = range(9)
+# Chen, Chi, E, Yang, J. Machine Learning 1(3), 2022, table of example 3.1, psi_b: unknowns -> max error
+HELMHOLTZ = {200: 2.5e-2, 400: 5.2e-7, 800: 6.6e-10, 1600: 1.2e-11}
+HELMHOLTZ_SIZE = 3.0  # max |u| to 1 %: the published errors are absolute
+
+
+def errors(case: Any, solver: Any, seed: int) -> tuple[dict[str, float], Any]:
+    """Errors of one run against the exact solution, and the solution."""
+    from mlpde.exact import exact_solution
+
+    solution = solver.solve(case.problem, seed=seed)
+    return solution.error(exact_solution(case))["u"], solution
+
+
+def main() -> None:
+    """Print the three tables."""
+    from mlpde.case_files import load
+    from mlpde.solvers.rfm import RFM
+
+    single_thread()
+    square, helmholtz = load("square_poisson"), load("helmholtz_1d")
+
+    solver = RFM(features=400, partition=(1, 1), scale=4.0)
+    runs = [errors(square, solver, seed) for seed in SEEDS]
+    l2 = [e["l2"] for e, _ in runs]
+    seconds = [s.info["least_squares"]["seconds"] for _, s in runs]
+    print_table(
+        "smooth square, sin, one box, 9 seeds",
+        ["features", "asked", "median L2", "worst L2", "median seconds of the solve"],
+        [[solver.features, 1e-12, float(np.median(l2)), max(l2), float(np.median(seconds))]],
+    )
+
+    rows = []
+    for unknowns, published in HELMHOLTZ.items():
+        solver = RFM(features=50, partition=(unknowns // 50,), activation="tanh", scale=1.0, points=1.0)
+        found = [HELMHOLTZ_SIZE * errors(helmholtz, solver, seed)[0]["max"] for seed in SEEDS]
+        rows.append([unknowns, published, float(np.median(found)), max(found)])
+    print_table(
+        "Helmholtz 1-D, tanh, R = 1, psi_b, max error, 9 seeds",
+        ["unknowns", "published", "median", "worst"],
+        rows,
+    )
+
+    chosen = []
+    for case in (square, load("variable_coefficient"), helmholtz):
+        runs = [errors(case, RFM(), seed) for seed in SEEDS]
+        l2, found = [e["l2"] for e, _ in runs], runs[0][1].info
+        cpu = float(np.median([s.info["cpu_seconds"] for _, s in runs]))
+        chosen.append([case.name, found["partition"], found["features"], float(np.median(l2)), max(l2), cpu])
+    print_table(
+        "RFM() without settings, 9 seeds",
+        ["case", "partition", "features", "median L2", "worst L2", "median CPU seconds"],
+        chosen,
+    )
+
+    rows = []
+    for method in ("block_qr", "dense"):
+        solver = RFM(features=250, partition=(4, 4), activation="tanh", scale=1.0, points=2.5, method=method)
+        error, solution = errors(square, solver, 0)
+        facts = solution.info["least_squares"]
+        rows.append([method, facts["rows"], facts["columns"], facts["seconds"], error["l2"]])
+    print_table("least squares, one matrix", ["method", "rows", "columns", "seconds", "L2 error"], rows)
+    print(f"gelsd / block QR: time {rows[1][3] / rows[0][3]:.1f} (asked: at least 6), ", end="")
+    print(f"error of block QR / gelsd {rows[0][4] / rows[1][4]:.2f} (asked: at most 1.5)")
