@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from mlpde.conditions import Dirichlet, Field, Periodic
 from mlpde.errors import InputError
 from mlpde.language import At, dt, largest, smallest, total
-from mlpde.problem import Case, Dirichlet, Eigenproblem, Field, Periodic, Problem, SemilinearParabolic
+from mlpde.problem import Case, Eigenproblem, Problem, SemilinearParabolic
 
 if TYPE_CHECKING:
     from mlpde.comparison import Comparison, compare

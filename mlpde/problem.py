@@ -13,272 +13,26 @@ checked by `mlpde.formulation`.
 
 from __future__ import annotations
 
-import inspect
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from mlpde.conditions import (
+    Dirichlet,
+    Field,
+    arity,
+    as_tuple,
+    check_datum,
+    check_dirichlet,
+    check_domain,
+    check_fields,
+    check_periodic,
+    coordinates,
+)
 from mlpde.errors import InputError, unknown
-from mlpde.language import BOUNDED_DIMENSION, At, as_expression, is_function
-
-FAMILIES = ("Lagrange", "Nedelec")
-
-
-@dataclass(frozen=True)
-class Field:
-    """An unknown: `Field("u")` scalar, `Field("u", shape=(2,))` vector.
-
-    mean_zero: the field is fixed up to a constant, its mean is zero (a pressure).
-    family: "Lagrange", or "Nedelec" (Dirichlet then means the tangential trace; only FEM takes it).
-    """
-
-    name: str
-    shape: tuple[int, ...] = ()
-    mean_zero: bool = False
-    family: str = "Lagrange"
-
-    def __post_init__(self) -> None:
-        shape = (self.shape,) if isinstance(self.shape, int) else tuple(self.shape)
-        object.__setattr__(self, "shape", shape)
-        if not isinstance(self.name, str) or not self.name.isidentifier():
-            raise InputError(f"a field's name must be an identifier such as 'u', not {self.name!r}")
-        if not all(isinstance(n, int) and n > 0 for n in shape) or len(shape) > 2:
-            raise InputError(
-                f"field {self.name!r}: shape must be () or one or two positive integers, not {shape}"
-            )
-        if self.family not in FAMILIES:
-            raise unknown(f"family of field {self.name!r}:", self.family, FAMILIES)
-        if self.mean_zero and shape:
-            raise InputError(f"field {self.name!r}: mean_zero is for scalar fields")
-
-    @property
-    def size(self) -> int:
-        """Number of scalar components."""
-        return math.prod(self.shape)
-
-
-@dataclass(frozen=True)
-class Dirichlet:
-    """u = value on a boundary, a tuple of boundaries, or "all"; or at a point: `Dirichlet(at=(0, 0), value=0.0)`.
-
-    value: number, tuple, or a function of x (and t) that returns a UFL expression or tuple; 0 fits any shape.
-    field: the field's name, needed if there are several.  component: one component of a vector field.
-    """
-
-    boundary: str | tuple[str, ...] | None = None
-    value: Any = 0.0
-    field: str | None = None
-    component: int | None = None
-    at: tuple[float, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if (self.boundary is None) == (self.at is None):
-            raise InputError("Dirichlet needs a boundary name or at=(...), one of them")
-        if self.at is not None:
-            object.__setattr__(self, "at", _coordinates(self.at, "Dirichlet(at=...)"))
-        if isinstance(self.boundary, list):
-            object.__setattr__(self, "boundary", tuple(self.boundary))
-        if self.boundary is not None and not all(isinstance(name, str) for name in _tuple(self.boundary)):
-            raise InputError(
-                f"Dirichlet needs the name of a boundary, or a tuple of names, not {self.boundary!r}"
-            )
-
-    @property
-    def label(self) -> str:
-        """How messages call this condition."""
-        return f"Dirichlet(at={self.at})" if self.boundary is None else f"Dirichlet({self.boundary!r})"
-
-    def boundaries(self, domain: Any) -> tuple[str, ...]:
-        """The names this condition holds on ("all" resolved)."""
-        if self.boundary is None:
-            return ()
-        return tuple(domain.boundaries) if self.boundary == "all" else _tuple(self.boundary)
-
-
-@dataclass(frozen=True)
-class Periodic:
-    """u on `first` equals u on `second`, which is `first` translated."""
-
-    first: str
-    second: str
-
-
-def arity(function: Callable, counts: tuple[int, ...], what: str, arguments: str) -> None:
-    """InputError unless `function` can be called with one of `counts` positional arguments."""
-    if not callable(function):
-        raise InputError(f"{what} must be a function of ({arguments}), not {function!r}")
-    try:
-        signature = inspect.signature(function)
-    except ValueError:  # a built-in function does not say
-        return
-    for count in counts:
-        try:
-            signature.bind(*range(count))
-            return
-        except TypeError:
-            pass
-    raise InputError(f"{what}{signature} must take the arguments ({arguments})")
-
-
-def _tuple(value: Any) -> tuple:
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
-
-
-def _coordinates(value: Any, what: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(c) for c in np.atleast_1d(value))
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{what} must be a number or a tuple of numbers, not {value!r}") from error
-
-
-def _check_fields(problem: Any) -> None:
-    object.__setattr__(problem, "fields", _tuple(problem.fields))
-    if not problem.fields or not all(isinstance(f, Field) for f in problem.fields):
-        raise InputError(f'fields must be Field("u") or a list of them, not {problem.fields!r}')
-    names = [f.name for f in problem.fields]
-    if len(set(names)) < len(names):
-        raise InputError(f"two fields have the same name: {names}")
-
-
-def _check_domain(domain: Any) -> None:
-    if not all(hasattr(domain, attribute) for attribute in ("dim", "regions", "boundaries")):
-        raise InputError(f"domain must be a geometry.Domain, Box or Ball, not {domain!r}")
-
-
-def _check_dirichlet(problem: Any) -> None:
-    fields, domain = {f.name: f for f in problem.fields}, problem.domain
-    seen: set[tuple] = set()
-    for condition in problem.dirichlet:
-        if not isinstance(condition, Dirichlet):
-            raise InputError(f'dirichlet must hold Dirichlet("boundary", value), not {condition!r}')
-        for name in condition.boundaries(domain):
-            if name not in domain.boundaries:
-                raise unknown("boundary", name, domain.boundaries)
-        if condition.at is not None and len(condition.at) != domain.dim:
-            raise InputError(f"{condition.label} needs {domain.dim} coordinates")
-        if condition.field is None and len(fields) > 1:
-            raise InputError(
-                f"{condition.label} must name its field: field=... is one of {', '.join(map(repr, fields))}"
-            )
-        if condition.field is not None and condition.field not in fields:
-            raise unknown("field", condition.field, fields)
-        target = field_of(problem, condition)
-        components: Sequence[int] = range(target.size)
-        if condition.component is not None:
-            if condition.component not in components:
-                raise InputError(
-                    f"{condition.label}: component must be one of 0 ... {target.size - 1}, the components of field "
-                    f"{target.name!r}, not {condition.component!r}"
-                )
-            components = (condition.component,)
-        _check_datum(
-            condition.value,
-            target.shape if condition.component is None else (),
-            f"the value of {condition.label} for field {target.name!r}",
-            in_time=getattr(problem, "time", None) is not None,
-        )
-        for where in condition.boundaries(domain) or (condition.at,):
-            for component in components:
-                if (where, target.name, component) in seen:
-                    raise InputError(
-                        f"two Dirichlet conditions for field {target.name!r} on {where!r}: keep one of them"
-                    )
-                seen.add((where, target.name, component))
-
-
-def _check_periodic(problem: Any) -> None:
-    boundaries, seen = problem.domain.boundaries, set()
-    constrained = {name for condition in problem.dirichlet for name in condition.boundaries(problem.domain)}
-    for pair in problem.periodic:
-        if not isinstance(pair, Periodic):
-            raise InputError(f'periodic must hold Periodic("left", "right"), not {pair!r}')
-        for name in (pair.first, pair.second):
-            if name not in boundaries:
-                raise unknown("boundary", name, boundaries)
-            if name in seen:
-                raise InputError(
-                    f"boundary {name!r} stands twice in periodic=...: it can equal one other only"
-                )
-            if name in constrained:
-                raise InputError(
-                    f"boundary {name!r} is periodic and has a Dirichlet condition: keep one of them"
-                )
-            seen.add(name)
-
-
-def _check_datum(value: Any, shape: tuple[int, ...], what: str, in_time: bool) -> None:
-    """A datum must be a function of x (or of x, t), or an expression of the given shape."""
-    if is_function(value):
-        arity(value, (1, 2) if in_time else (1,), what, "x) or (x, t" if in_time else "x")
-    else:
-        as_expression(value, shape, what)
-
-
-def _check_time(problem: Problem) -> None:
-    names = [f.name for f in problem.fields]
-    if problem.time is None:
-        if problem.initial is not None:
-            raise InputError("initial=... needs time=(start, end)")
-        return
-    if not (
-        isinstance(problem.time, tuple | list)
-        and len(problem.time) == 2
-        and all(isinstance(t, int | float) for t in problem.time)
-        and problem.time[0] < problem.time[1]
-    ):
-        raise InputError(f"time must be (start, end) with start < end, not {problem.time!r}")
-    object.__setattr__(problem, "time", (float(problem.time[0]), float(problem.time[1])))
-    if problem.initial is None:
-        raise InputError("a problem in time needs initial=...: the value of the fields at the start")
-    if isinstance(problem.initial, Mapping):
-        for name in problem.initial:
-            if name not in names:
-                raise unknown("field in initial", name, names)
-    elif len(names) > 1:
-        raise InputError(f"with several fields initial must be a dict by field name, of {', '.join(names)}")
-    for f in problem.fields:
-        for value in initial_values(problem, f):
-            _check_datum(value, f.shape, f"the initial value of field {f.name!r}", in_time=True)
-
-
-def _check_exact(problem: Problem) -> None:
-    names = [f.name for f in problem.fields]
-    if problem.exact is not None and not isinstance(problem.exact, Mapping) and len(names) > 1:
-        raise InputError(f"with several fields exact must be a dict by field name, of {', '.join(names)}")
-    exact = problem.exact if isinstance(problem.exact, Mapping) else {names[0]: problem.exact}
-    for name, function in exact.items():
-        if name not in names:
-            raise unknown("field in exact", name, names)
-        if function is not None:
-            arity(function, (2,) if problem.time else (1,), "exact", "x, t" if problem.time else "x")
-    object.__setattr__(problem, "exact", {k: v for k, v in exact.items() if v is not None})
-
-
-def field_of(problem: Any, condition: Dirichlet) -> Field:
-    """The field that a Dirichlet condition constrains."""
-    return next(f for f in problem.fields if condition.field in (None, f.name))
-
-
-def initial_values(problem: Any, target: Field) -> tuple[Any, ...]:
-    """What `problem.initial` says about a field: (u0,), or (u0, v0) with its rate; () if it says nothing."""
-    initial = problem.initial
-    if isinstance(initial, Mapping):
-        if target.name not in initial:
-            return ()
-        initial = initial[target.name]
-    pair = isinstance(initial, tuple) and len(initial) == 2
-    if pair and (any(map(is_function, initial)) or _rank(initial) == len(target.shape) + 1):
-        return initial
-    return (initial,)
-
-
-def _rank(value: Any) -> int:
-    if isinstance(value, tuple | list):
-        return 1 + max((_rank(v) for v in value), default=0)
-    return len(getattr(value, "ufl_shape", ()))
+from mlpde.language import BOUNDED_DIMENSION, At, is_function
 
 
 @dataclass(frozen=True)
@@ -305,10 +59,10 @@ class Problem:
     initial: Any = None
 
     def __post_init__(self) -> None:
-        _check_fields(self)
-        _check_domain(self.domain)
-        object.__setattr__(self, "dirichlet", _tuple(self.dirichlet))
-        object.__setattr__(self, "periodic", _tuple(self.periodic))
+        check_fields(self)
+        check_domain(self.domain)
+        object.__setattr__(self, "dirichlet", as_tuple(self.dirichlet))
+        object.__setattr__(self, "periodic", as_tuple(self.periodic))
         if self.weak_form is None and self.energy is None:
             raise InputError("Problem needs weak_form=..., energy=..., or both")
         if self.weak_form is not None:
@@ -316,8 +70,8 @@ class Problem:
         if self.energy is not None:
             arity(self.energy, (2,), "energy", "u, omega")
         _check_time(self)
-        _check_dirichlet(self)
-        _check_periodic(self)
+        check_dirichlet(self)
+        check_periodic(self)
         _check_exact(self)
 
 
@@ -335,16 +89,16 @@ class Eigenproblem:
     target: float | None = None
 
     def __post_init__(self) -> None:
-        _check_fields(self)
-        _check_domain(self.domain)
-        object.__setattr__(self, "dirichlet", _tuple(self.dirichlet))
-        object.__setattr__(self, "periodic", _tuple(self.periodic))
+        check_fields(self)
+        check_domain(self.domain)
+        object.__setattr__(self, "dirichlet", as_tuple(self.dirichlet))
+        object.__setattr__(self, "periodic", as_tuple(self.periodic))
         arity(self.stiffness, (3,), "stiffness", "u, v, omega")
         arity(self.mass, (3,), "mass", "u, v, omega")
         if not isinstance(self.count, int) or self.count < 1:
             raise InputError(f"count must be a positive integer, not {self.count!r}")
-        _check_dirichlet(self)
-        _check_periodic(self)
+        check_dirichlet(self)
+        check_periodic(self)
         for condition in self.dirichlet:
             if is_function(condition.value) or np.any(np.asarray(condition.value) != 0):
                 raise InputError(f"{condition.label}: an eigenproblem takes the value 0 only")
@@ -378,13 +132,13 @@ class SemilinearParabolic:
             raise InputError(f"dim must be a positive integer, not {self.dim!r}")
         if not isinstance(self.horizon, int | float) or not self.horizon > 0:
             raise InputError(f"horizon must be a positive number, not {self.horizon!r}")
-        x0 = _coordinates(self.x0, "x0")
+        x0 = coordinates(self.x0, "x0")
         if len(x0) not in (1, self.dim):
             raise InputError(
                 f"x0 has {len(x0)} coordinates: one number, or dim = {self.dim} of them, are expected"
             )
         object.__setattr__(self, "x0", x0 * self.dim if len(x0) == 1 else x0)
-        object.__setattr__(self, "dirichlet", _tuple(self.dirichlet))
+        object.__setattr__(self, "dirichlet", as_tuple(self.dirichlet))
         arity(self.driver, (4,), "driver", "t, x, y, z")
         arity(self.terminal, (1,), "terminal", "x")
         for name, function, arguments in (
@@ -395,13 +149,13 @@ class SemilinearParabolic:
             if function is not None:
                 arity(function, (2,), name, arguments)
         if self.domain is not None:
-            _check_domain(self.domain)
+            check_domain(self.domain)
             if self.dim > BOUNDED_DIMENSION or self.domain.dim != self.dim:
                 raise InputError(
                     f"a mesh domain of dimension {self.domain.dim} does not fit dim = {self.dim}: "
                     f"they must be equal and at most {BOUNDED_DIMENSION}"
                 )
-            _check_dirichlet(self)
+            check_dirichlet(self)
         elif self.dirichlet:
             raise InputError("dirichlet=... needs domain=...: without one the problem is on the whole space")
 
@@ -446,3 +200,67 @@ class Case:
         for name, value in self.published.items():
             if not (isinstance(value, tuple) and len(value) == 2):
                 raise InputError(f'published[{name!r}] must be (value, "source"), not {value!r}')
+
+
+def field_of(problem: Any, condition: Dirichlet) -> Field:
+    """The field that a Dirichlet condition constrains."""
+    return next(f for f in problem.fields if condition.field in (None, f.name))
+
+
+def initial_values(problem: Any, target: Field) -> tuple[Any, ...]:
+    """What `problem.initial` says about a field: (u0,), or (u0, v0) with its rate; () if it says nothing."""
+    initial = problem.initial
+    if isinstance(initial, Mapping):
+        if target.name not in initial:
+            return ()
+        initial = initial[target.name]
+    pair = isinstance(initial, tuple) and len(initial) == 2
+    if pair and (any(map(is_function, initial)) or _rank(initial) == len(target.shape) + 1):
+        return initial
+    return (initial,)
+
+
+def _rank(value: Any) -> int:
+    if isinstance(value, tuple | list):
+        return 1 + max((_rank(v) for v in value), default=0)
+    return len(getattr(value, "ufl_shape", ()))
+
+
+def _check_time(problem: Problem) -> None:
+    names = [f.name for f in problem.fields]
+    if problem.time is None:
+        if problem.initial is not None:
+            raise InputError("initial=... needs time=(start, end)")
+        return
+    if not (
+        isinstance(problem.time, tuple | list)
+        and len(problem.time) == 2
+        and all(isinstance(t, int | float) for t in problem.time)
+        and problem.time[0] < problem.time[1]
+    ):
+        raise InputError(f"time must be (start, end) with start < end, not {problem.time!r}")
+    object.__setattr__(problem, "time", (float(problem.time[0]), float(problem.time[1])))
+    if problem.initial is None:
+        raise InputError("a problem in time needs initial=...: the value of the fields at the start")
+    if isinstance(problem.initial, Mapping):
+        for name in problem.initial:
+            if name not in names:
+                raise unknown("field in initial", name, names)
+    elif len(names) > 1:
+        raise InputError(f"with several fields initial must be a dict by field name, of {', '.join(names)}")
+    for f in problem.fields:
+        for value in initial_values(problem, f):
+            check_datum(value, f.shape, f"the initial value of field {f.name!r}", in_time=True)
+
+
+def _check_exact(problem: Problem) -> None:
+    names = [f.name for f in problem.fields]
+    if problem.exact is not None and not isinstance(problem.exact, Mapping) and len(names) > 1:
+        raise InputError(f"with several fields exact must be a dict by field name, of {', '.join(names)}")
+    exact = problem.exact if isinstance(problem.exact, Mapping) else {names[0]: problem.exact}
+    for name, function in exact.items():
+        if name not in names:
+            raise unknown("field in exact", name, names)
+        if function is not None:
+            arity(function, (2,) if problem.time else (1,), "exact", "x, t" if problem.time else "x")
+    object.__setattr__(problem, "exact", {k: v for k, v in exact.items() if v is not None})

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("geometry", "mlpde", "reference_fem", "cases")
 
 # A layer's modules -> what they may import of ours. "a" is the module alone, "a.*" the package and all in it.
-PROBLEM = ("geometry.*", "mlpde.errors", "mlpde.files", "mlpde.language", "mlpde.problem")
+PROBLEM = ("geometry.*", "mlpde.errors", "mlpde.files", "mlpde.language", "mlpde.conditions", "mlpde.problem")
 FORMULATION = (*PROBLEM, "mlpde.formulation.*")
 NUMERICS = (*FORMULATION, "mlpde.representation.*", "mlpde.optimize.*")
 SOLUTION = (*NUMERICS, "mlpde.monitor", "mlpde.solution")
@@ -38,6 +38,7 @@ LAYERS = {
     ),  # the public names; what is heavy is imported when it is asked for (see the last test)
     "mlpde.errors": (),
     "mlpde.language": ("mlpde.errors",),
+    "mlpde.conditions": ("mlpde.errors", "mlpde.language"),
     "mlpde.problem": PROBLEM,
     "mlpde.formulation.*": FORMULATION,
     "mlpde.optimize.*": (*FORMULATION, "mlpde.optimize.*"),

@@ -21,7 +21,7 @@ from ufl.core.expr import Expr
 from ufl.domain import extract_unique_domain
 
 from mlpde.errors import InputError, call_user
-from mlpde.formulation.conditions import boundary_rows, condition_rows, initial_rows
+from mlpde.formulation.condition_rows import boundary_rows, condition_rows, initial_rows
 from mlpde.formulation.symbolic import at_zero, expand, nonlinear_part, partials, tensor
 from mlpde.formulation.torch_expression import Alpha, Jets, Tensor, TorchFunction, layout_of
 from mlpde.formulation.weak_form import Unknown, abstract_omega, rates, weak_form

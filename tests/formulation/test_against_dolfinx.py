@@ -5,6 +5,7 @@ import pytest
 import torch
 import ufl
 from manufactured import assert_close
+from mpi4py import MPI  # loads the MPI library, before dolfinx
 
 from mlpde.formulation.symbolic import tensor
 from mlpde.formulation.torch_expression import Slot, TorchFunction
@@ -25,7 +26,6 @@ def integrand(u, x, n=None):
 def displacement():
     """A quadratic displacement on a distorted mesh."""
     from dolfinx import fem, mesh
-    from mpi4py import MPI
 
     square = mesh.create_unit_square(MPI.COMM_SELF, 3, 3)
     x, y = square.geometry.x[:, 0].copy(), square.geometry.x[:, 1].copy()
