@@ -1,0 +1,23 @@
+"""Geometry by gmsh: domains with named regions and boundaries, meshes, quadrature and points. Knows no PDE."""
+
+from geometry.domain import Domain
+from geometry.errors import GeometryError
+from geometry.mesh import Mesh
+from geometry.meshless import Ball, Box
+from geometry.shapes import annulus, ball, cuboid, disk, interval, l_shape, plate_with_holes, rectangle
+
+__all__ = [
+    "Ball",
+    "Box",
+    "Domain",
+    "GeometryError",
+    "Mesh",
+    "annulus",
+    "ball",
+    "cuboid",
+    "disk",
+    "interval",
+    "l_shape",
+    "plate_with_holes",
+    "rectangle",
+]

@@ -1,0 +1,189 @@
+"""From a gmsh model with checked groups to a Mesh."""
+
+import math
+from types import ModuleType
+
+import numpy as np
+
+from geometry import reference
+from geometry.errors import GeometryError
+from geometry.groups import Groups, describe
+from geometry.mesh import Mesh
+
+EDGES_PER_CIRCLE = 16  # at the default size; a smaller size refines curved boundaries in proportion
+_DEGENERATE = 1e-5  # scaled Jacobian; gmsh's worst slivers are near 1e-2, boundary layers near 1e-3
+_TYPES = {
+    (0, 1): 15,
+    (1, 1): 1,
+    (1, 2): 8,
+    (1, 3): 26,
+    (2, 1): 2,
+    (2, 2): 9,
+    (2, 3): 21,
+    (3, 1): 4,
+    (3, 2): 11,
+    (3, 3): 29,
+}
+_STRAIGHT = ("Line", "Plane")
+
+
+def set_sizes(gmsh: ModuleType, size: float, default_size: float) -> None:
+    """Element size `size`; all that is finer at the default size (curvature, fields) is scaled by the same factor."""
+    set_number = gmsh.option.setNumber
+    factor = size / default_size
+    # Without a size at its points gmsh never makes elements larger than a tenth of the diagonal.
+    points = gmsh.model.getEntities(0)
+    without = [
+        point
+        for point, given in zip(points, gmsh.model.mesh.getSizes(points), strict=True)
+        if not 0 < given < 1e20
+    ]
+    gmsh.model.mesh.setSize(without, default_size)
+    set_number("Mesh.MeshSizeMax", min(default_size, gmsh.option.getNumber("Mesh.MeshSizeMax")))
+    set_number("Mesh.MeshSizeFactor", factor)
+    # gmsh applies the factor last, so a larger size would take edges away from small holes.
+    set_number("Mesh.MeshSizeFromCurvature", math.ceil(EDGES_PER_CIRCLE * max(1.0, factor)))
+
+
+def generate(gmsh: ModuleType, dim: int, groups: Groups, order: int, size: float) -> Mesh:
+    """Meshes the current model; sizes must be set. Raises GeometryError if gmsh fails or an element is inverted."""
+    model = gmsh.model
+    failure: Exception | None = None
+    gmsh.logger.start()
+    try:
+        model.mesh.generate(dim)
+        model.mesh.setOrder(order)
+    except Exception as error:  # gmsh raises plain Exception
+        failure = error
+    finally:
+        problems = [line for line in gmsh.logger.get() if line.startswith(("Error", "Warning"))]
+        gmsh.logger.stop()
+    # gmsh may also leave an entity without elements, and only warn.
+    if failure or not all(len(model.mesh.getElementTypes(*entity)) for entity in model.getEntities(dim)):
+        said = str(failure or "") or (problems[-1] if problems else "it gave no reason")
+        raise GeometryError(
+            f"gmsh could not mesh the domain at size {size:.4g} ({said}); try a smaller size, and look for curves or "
+            "surfaces that cross or nearly touch."
+        ) from failure
+    mesh = _extract(model, dim, groups, order)
+    if order > 1 and mesh.scaled_jacobians().min() < _DEGENERATE:
+        model.mesh.optimize("HighOrder")
+        mesh = _extract(model, dim, groups, order)
+    quality = mesh.scaled_jacobians()
+    worst = int(quality.argmin())
+    if quality[worst] < _DEGENERATE:
+        centre = ", ".join(f"{x:.4g}" for x in mesh.points[mesh.cells[worst]].mean(0))
+        raise GeometryError(
+            f"{int((quality < _DEGENERATE).sum())} of {len(quality)} elements are inverted or degenerate "
+            f"(scaled Jacobian {quality[worst]:.2g} near ({centre})) at size {size:.4g}; use a smaller size."
+        )
+    return mesh
+
+
+def _extract(model: ModuleType, dim: int, groups: Groups, order: int) -> Mesh:
+    node_tags, coordinates, _ = model.mesh.getNodes()
+    coordinates = coordinates.reshape(-1, 3)
+    if dim < 3 and np.abs(coordinates[:, dim:]).max() > 1e-9 * np.abs(coordinates).max():
+        where = "the x axis" if dim == 1 else "the plane z = 0"
+        raise GeometryError(f"a domain of dimension {dim} must lie in {where}; some of its points do not.")
+
+    cells, regions = _elements(model, dim, order, groups.regions)
+    facets, boundaries = _elements(model, dim - 1, order if dim > 1 else 1, groups.boundaries)
+    cell_nodes = np.concatenate([nodes for _, nodes in cells])
+    facet_nodes = np.concatenate([nodes for _, nodes in facets])
+
+    used, inverse = np.unique(cell_nodes, return_inverse=True)  # leaves out nodes of construction points
+    row = np.zeros(int(node_tags.max()) + 1, dtype=np.int64)
+    row[node_tags] = np.arange(len(node_tags))
+    points = np.ascontiguousarray(coordinates[row[used], :dim])
+    cell_nodes = _orient(points, inverse.reshape(cell_nodes.shape), dim, order)
+    facet_nodes = np.searchsorted(used, facet_nodes)
+    mesh = Mesh(
+        dim=dim,
+        order=order,
+        points=points,
+        cells=cell_nodes,
+        cell_regions=np.repeat(regions, [len(nodes) for _, nodes in cells]).astype(np.int32),
+        facets=facet_nodes,
+        facet_boundaries=np.repeat(boundaries, [len(nodes) for _, nodes in facets]).astype(np.int32),
+        facet_cells=_parents(cell_nodes, facet_nodes, dim),
+        facet_entities=np.repeat([tag for tag, _ in facets], [len(nodes) for _, nodes in facets]).astype(
+            np.int32
+        ),
+        facet_gaps=np.zeros(len(facet_nodes)),
+        regions=tuple(groups.regions),
+        boundaries=tuple(groups.boundaries),
+    )
+    _measure_gaps(model, mesh)
+    return mesh
+
+
+def _elements(
+    model: ModuleType, dim: int, order: int, named: dict[str, tuple[int, ...]]
+) -> tuple[list[tuple[int, np.ndarray]], list[int]]:
+    """[(entity, node tags (n, nodes))] and the index of the name of each entity."""
+    found, index = [], []
+    for i, tags in enumerate(named.values()):
+        for tag in tags:
+            types, _, nodes = model.mesh.getElements(dim, tag)
+            if list(types) != [_TYPES[dim, order]]:
+                kind = "has no elements" if not len(types) else "has elements other than simplices"
+                raise GeometryError(
+                    f"the mesh of {describe(model, dim, tag)} {kind}; mesh it without recombination."
+                )
+            found.append(
+                (tag, nodes[0].reshape(-1, model.mesh.getElementProperties(types[0])[3]).astype(np.int64))
+            )
+            index.append(i)
+    return found, index
+
+
+def _orient(points: np.ndarray, cells: np.ndarray, dim: int, order: int) -> np.ndarray:
+    """Cells with positive orientation: those that are mirrored (a CAD face looking down) get their nodes reordered."""
+    corners = points[cells[:, : dim + 1]]
+    negative = reference.determinant(corners[:, 1:] - corners[:, :1]) < 0
+    nodes = reference.nodes(dim, order)
+    # Swap vertices 0 and 1; the other nodes follow their barycentric coordinates.
+    swapped = reference.barycentric(nodes)[:, [1, 0, *range(2, dim + 1)]][:, 1:]
+    permutation = np.abs(nodes[None] - swapped[:, None]).max(-1).argmin(1)
+    cells = cells.astype(np.int64)
+    cells[negative] = cells[negative][:, permutation]
+    return cells
+
+
+def _parents(cells: np.ndarray, facets: np.ndarray, dim: int) -> np.ndarray:
+    """The cell of each facet, by their vertices; the facets must be just those that have one cell."""
+    of_cells = np.sort(cells[:, reference.facet_vertices(dim)], axis=-1).reshape(-1, dim)
+    of_facets = np.sort(facets[:, :dim], axis=1)
+    _, number, count = np.unique(
+        np.concatenate([of_cells, of_facets]), axis=0, return_inverse=True, return_counts=True
+    )
+    number = number.ravel()
+    cell_of = np.full(len(count), -1, dtype=np.int64)
+    cell_of[number[: len(of_cells)]] = np.arange(len(of_cells)) // (dim + 1)
+    parents = cell_of[number[len(of_cells) :]]
+    # An outer facet occurs twice: in its cell, and by itself. So does an inner one, in its two cells.
+    stray = (parents < 0) | (count[number[len(of_cells) :]] != 2)
+    if stray.any() or (count == 1).any():
+        raise GeometryError(
+            "the mesh does not fill the domain up to its boundary; look for curves or surfaces of the boundary that "
+            "cross, or for a hole that lies outside."
+        )
+    return parents
+
+
+def _measure_gaps(model: ModuleType, mesh: Mesh) -> None:
+    """Fills facet_gaps: the largest distance to the CAD entity at sample points between the nodes."""
+    if mesh.dim == 1:
+        return
+    samples = reference.lattice(mesh.dim - 1, 2 * mesh.order + 1)
+    for entity in np.unique(mesh.facet_entities):
+        if model.getType(mesh.dim - 1, entity) in _STRAIGHT:
+            continue
+        facets = np.flatnonzero(mesh.facet_entities == entity)
+        x, _ = mesh.on_facets(np.repeat(facets, len(samples)), np.tile(samples, (len(facets), 1)))
+        padded = np.zeros((len(x), 3))
+        padded[:, : mesh.dim] = x
+        closest, _ = model.getClosestPoint(mesh.dim - 1, entity, padded.ravel())
+        distance = np.linalg.norm(closest.reshape(-1, 3) - padded, axis=1)
+        mesh.facet_gaps[facets] = distance.reshape(len(facets), -1).max(1)

@@ -1,0 +1,135 @@
+"""Ready-made shapes: names, refusals, and plates with random holes."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geometry import (
+    GeometryError,
+    annulus,
+    ball,
+    cuboid,
+    disk,
+    interval,
+    l_shape,
+    plate_with_holes,
+    rectangle,
+)
+
+
+def test_names(shape):
+    assert set(shape.domain.boundaries) == set(shape.boundaries)
+    assert shape.domain.regions == ("domain",)
+
+
+@pytest.mark.parametrize(
+    ("domain", "sides"),
+    [
+        (interval(-1, 2), {"left": (0, -1), "right": (0, 2)}),
+        (rectangle(1, 2, 4, 6), {"left": (0, 1), "right": (0, 4), "bottom": (1, 2), "top": (1, 6)}),
+        (plate_with_holes(3, 2, []), {"left": (0, 0), "right": (0, 3), "bottom": (1, 0), "top": (1, 2)}),
+        (
+            cuboid(0, 1, 2, 3, 5, 7),
+            {
+                "left": (0, 0),
+                "right": (0, 3),
+                "front": (1, 1),
+                "back": (1, 5),
+                "bottom": (2, 2),
+                "top": (2, 7),
+            },
+        ),
+    ],
+)
+def test_sides_are_where_their_names_say(domain, sides):
+    assert set(domain.boundaries) == set(sides)
+    for name, (axis, value) in sides.items():
+        x, _, normals = domain.boundary(name, 9)
+        np.testing.assert_allclose(x[:, axis], value, atol=1e-14)
+        np.testing.assert_allclose(np.abs(normals[:, axis]), 1, atol=1e-14)
+
+
+def test_reentrant_sides_meet_at_the_origin():
+    x, _, _ = l_shape(2.0).boundary("reentrant", 10)
+    np.testing.assert_allclose(np.sort(np.abs(x).max(1)), np.repeat(np.arange(0.2, 2, 0.4), 2), atol=1e-14)
+    assert (x[:, 0] >= 0).all() and (x[:, 1] <= 0).all()
+    assert not l_shape(2.0).contains(np.array([[0.5, -0.5]])).any()
+    assert l_shape(2.0).contains(np.array([[0.5, 0.5], [-0.5, -0.5], [-0.5, 0.5], [0.0, 0.0]])).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: interval(1, 1), "interval: a must be less than b, not 1 and 1"),
+        (lambda: interval(0, float("nan")), "interval: b must be a finite number, not nan"),
+        (lambda: rectangle(0, 2, 1, 1), "rectangle: y0 must be less than y1, not 2 and 1"),
+        (lambda: l_shape(-1), "l_shape: size must be positive, not -1"),
+        (lambda: disk(0), "disk: radius must be positive, not 0"),
+        (lambda: disk(1, (0, 0, 0)), "disk: center needs 2 coordinates, not 3"),
+        (lambda: disk("1"), "disk: radius must be a finite number, not '1'"),
+        (lambda: annulus(1, 0.5), "annulus: inner must be less than outer, not 1 and 0.5"),
+        (lambda: annulus(0, 0.5), "annulus: inner must be positive, not 0"),
+        (lambda: cuboid(z1=-1), "cuboid: z0 must be less than z1"),
+        (lambda: ball(-2), "ball: radius must be positive, not -2"),
+        (lambda: plate_with_holes(-2, 1, []), "plate_with_holes: width must be positive, not -2"),
+        (lambda: plate_with_holes(2, 1, [(0.5, 0.5)]), r"hole 0 must be \(x, y, radius\), not \(0.5, 0.5\)"),
+        (
+            lambda: plate_with_holes(2, 1, [(0.5, 0.5, -0.1)]),
+            "the radius of hole 0 must be positive, not -0.1",
+        ),
+        (
+            lambda: plate_with_holes(2, 1, [(0.5, 0.5, 0.2), (0.1, 0.5, 0.2)]),
+            r"hole 1 \(0.1, 0.5, 0.2\) does not lie inside the plate \(0, 2\) x \(0, 1\)",
+        ),
+        (
+            lambda: plate_with_holes(2, 1, [(0.5, 0.5, 0.2), (1.0, 0.5, 0.2), (0.5, 0.7, 0.1)]),
+            "hole 0 .* and hole 2 .* overlap or touch; their centres must be more than 0.3 apart",
+        ),
+    ],
+)
+def test_refusals(make, message):
+    with pytest.raises(GeometryError, match=message):
+        make()
+
+
+@st.composite
+def _plates(draw):
+    """A plate of random size with up to six holes that do not overlap, some of them nearly touching."""
+    width, height = draw(st.floats(0.5, 3.0)), draw(st.floats(0.5, 3.0))
+    holes = []
+    for _ in range(draw(st.integers(1, 6))):
+        x, y = draw(st.floats(0.05, 0.95)) * width, draw(st.floats(0.05, 0.95)) * height
+        room = [x, y, width - x, height - y] + [np.hypot(x - p, y - q) - r for p, q, r in holes]
+        largest = min(room)
+        if largest > 0.02:
+            holes.append((x, y, draw(st.floats(0.3, 0.98)) * largest))
+    return width, height, holes
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(_plates())
+def test_plates_with_random_holes(plate):
+    width, height, holes = plate
+    domain = plate_with_holes(width, height, holes)
+    mesh = domain.mesh()
+    assert mesh.scaled_jacobians().min() > 0.05
+    removed = np.pi * sum(r * r for _, _, r in holes)
+    # 16 quadratic edges around a circle have its area to 1.1e-4
+    assert abs(mesh.volumes.sum() - (width * height - removed)) < 1.2e-4 * removed + 1e-13
+    if holes:
+        _, weights, _ = domain.boundary("holes", 100)
+        assert abs(weights.sum() - 2 * np.pi * sum(r for _, _, r in holes)) < 1e-12
+        assert (mesh.facet_boundaries == mesh.boundaries.index("holes")).sum() >= 16 * len(holes)
+    x = domain.interior(300, "sobol")
+    for p, q, r in holes:
+        assert (np.hypot(x[:, 0] - p, x[:, 1] - q) > r - 2 * mesh.facet_gaps.max()).all()
+
+
+def test_a_thin_gap_is_resolved():
+    """Two holes 0.002 apart: curved elements stay valid, and the gap is crossed by more than one."""
+    mesh = plate_with_holes(2.0, 1.0, [(0.7, 0.5, 0.2), (1.102, 0.5, 0.2)]).mesh()
+    assert mesh.scaled_jacobians().min() > 0.1
+    assert len(mesh.cells) < 5000
+    near = np.linalg.norm(mesh.points - [0.901, 0.5], axis=1) < 1.2e-3
+    assert near.sum() > 5
