@@ -8,11 +8,12 @@ from mlpde.language import At, dt, largest, smallest, total
 from mlpde.problem import Case, Eigenproblem, Problem, SemilinearParabolic
 
 if TYPE_CHECKING:
-    from mlpde.comparison import Comparison, compare
-    from mlpde.solution import Solution
-    from mlpde.solvers.pinn import PINN
-    from mlpde.solvers.rfm import RFM
-    from mlpde.solving import solve
+    from mlpde.comparison import Comparison as Comparison
+    from mlpde.comparison import compare as compare
+    from mlpde.solution import Solution as Solution
+    from mlpde.solvers.pinn import PINN as PINN
+    from mlpde.solvers.rfm import RFM as RFM
+    from mlpde.solving import solve as solve
 
 __version__ = "0.1.0"
 __all__ = [

@@ -143,7 +143,8 @@ class RFM:
         judges: list[Located],
     ) -> _Fit:
         """One linear least-squares problem on one partition."""
-        grid = PartitionOfUnity.grid(*domain.bounding_box, cells)
+        lower, upper = domain.bounding_box
+        grid = PartitionOfUnity.grid(lower, upper, cells)
         per_cell = count + self.global_features / grid.subdomains
         located = collocate(form, domain, lattice(domain, cells, self.points * per_cell))
         inside = torch.cat([part.points for part in located if part.rows.kind == "interior"])
@@ -162,7 +163,7 @@ class RFM:
         x, diagnostics = solve_blocks(groups, widths, global_width, self.method, centres=partition.centres)
         coefficients = features.coefficients(x)
         held_out = relative_residual(
-            judges, lambda points, alphas: features.evaluate(points, coefficients, alphas)
+            judges, lambda points, alphas: features.evaluate(points, coefficients, list(alphas))
         )
         return _Fit(features, coefficients, held_out, diagnostics, adaptations)
 

@@ -1,0 +1,161 @@
+"""Physics-informed network: the strong residual of a multilayer perceptron, in least squares, by Gauss-Newton.
+
+Raissi, Perdikaris, Karniadakis, J. Comput. Phys. 378, 2019, doi:10.1016/j.jcp.2018.10.045, with soft conditions;
+trained by a trust-region Gauss-Newton method instead of Adam, on derivatives in closed form.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+
+from mlpde.errors import InputError
+from mlpde.formulation.residual import Rows, strong_form
+from mlpde.formulation.sampling import Located, collocate, relative_residual
+from mlpde.monitor import Monitor
+from mlpde.optimize.gauss_newton import State, gauss_newton
+from mlpde.representation.models import NetworkModel
+from mlpde.representation.networks import MLP
+from mlpde.solution import Solution
+
+ROWS_PER_PARAMETER = 3.0  # fewer than 2 lets the network interpolate the points
+HELD_OUT = 1000  # independent points that judge a solution
+
+
+@dataclass(frozen=True)
+class PINN:
+    """Network trained on the strong residual, with soft boundary conditions.
+
+    width, depth, activation: the network's hidden layers.
+    points: collocation points inside the domain; None: three for each parameter.
+    iterations: Gauss-Newton steps at most.  tolerance: the run ends when the residual on independent points is below.
+    """
+
+    width: int = 20
+    depth: int = 2
+    activation: Literal["tanh", "sin"] = "tanh"
+    points: int | None = None
+    iterations: int = 120
+    tolerance: float = 1e-8
+
+    name: ClassVar[str] = "pinn"
+    accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
+
+    def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
+        """Train on a steady problem, linear or not; InputError if the residual is not finite."""
+        monitor = monitor or Monitor()
+        wall, cpu = time.perf_counter(), time.process_time()
+        domain = problem.domain
+        form = strong_form(problem)
+        lower, upper = domain.bounding_box
+        network = MLP(
+            domain.dim, form.components, tuple(lower), tuple(upper), self.width, self.depth, self.activation
+        )
+        count = math.ceil(ROWS_PER_PARAMETER * network.size) if self.points is None else self.points
+        judges = collocate(
+            form, domain, domain.interior(HELD_OUT, rule="uniform", seed=seed + 1), seed=seed + 1
+        )
+        theta = network.initial(seed)
+        length = float((upper - lower).min())
+        groups = [
+            _weighted(located, network, theta, length)
+            for located in collocate(form, domain, domain.interior(count, rule="sobol", seed=seed))
+        ]
+
+        def residual(theta: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                return torch.cat(
+                    [g.values(network.jets(theta, g.points, g.derivatives)).flatten() for g in groups]
+                )
+
+        def residual_and_jacobian(theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            parts = [network.jacobian(theta, g.points, g.derivatives, g.values) for g in groups]
+            return torch.cat([r.flatten() for r, _ in parts]), torch.cat([j for _, j in parts])
+
+        judged = math.nan
+
+        def after_step(state: State) -> bool:
+            nonlocal judged
+            judged = relative_residual(judges, lambda x, alphas: network.jets(state.theta, x, alphas))
+            monitor.update(
+                state.iteration, self.iterations, loss=state.loss, residual=judged, radius=state.radius
+            )
+            settings = {key: value for key, value in asdict(state).items() if key != "theta"}
+            monitor.checkpoint({"theta": state.theta.numpy()}, settings)
+            return judged <= self.tolerance
+
+        result = gauss_newton(
+            residual_and_jacobian,
+            residual,
+            theta,
+            max_iterations=self.iterations,
+            callback=after_step,
+            state=_resumed(monitor),
+        )
+        warnings = []
+        if not judged <= self.tolerance:
+            warnings.append(
+                f"the relative residual on independent points is {judged:.1e}, above the tolerance "
+                f"{self.tolerance:.0e} (ended by {result.reason}): a wider network, more points or iterations may help"
+            )
+        info = {
+            "seconds": time.perf_counter() - wall,
+            "cpu_seconds": time.process_time() - cpu,
+            "unknowns": network.size,
+            "seed": seed,
+            "history": monitor.history,
+            "residual": judged,
+            "stopped_by": "tolerance" if result.reason == "stopped" else result.reason,
+            "points": sum(len(g.points) for g in groups),
+            "warnings": warnings,
+        }
+        model = NetworkModel(network, result.theta)
+        return Solution(self.name, repr(self), problem.fields, model, domain.mesh(), info, problem)
+
+
+class _Weighted(NamedTuple):
+    """A group of rows whose residual is a mean square, of the size of the unknown rather than of its derivatives."""
+
+    rows: Rows
+    points: torch.Tensor
+    normals: torch.Tensor | None
+    weights: torch.Tensor  # (equations,)
+
+    @property
+    def derivatives(self) -> Sequence[tuple[int, ...]]:
+        return sorted(self.rows.derivatives)
+
+    def values(self, jets: Any) -> torch.Tensor:
+        return self.rows.residual(self.points, self.normals, jets) * self.weights
+
+
+def _weighted(located: Located, network: MLP, theta: torch.Tensor, length: float) -> _Weighted:
+    """Divide each equation by sum over its terms of rms(c) (pi / length)^|alpha|, its size for the slowest mode.
+
+    So all equations are in the units of the unknown, and no weight is left to choose.
+    """
+    rows, points, normals = located
+    with torch.no_grad():
+        jets = network.jets(theta, points, sorted(rows.derivatives))
+        _, terms = rows.linearise(points, normals, jets)
+    size = points.new_zeros(rows.equations)
+    for equation, _, alpha, coefficient in terms:
+        size[equation] += coefficient.square().mean().sqrt() * (math.pi / length) ** len(alpha)
+    if not (size > 0).all():
+        raise InputError(
+            f"an equation of the {rows.kind} residual on {rows.where!r} does not contain the unknowns"
+        )
+    return _Weighted(rows, points, normals, 1 / (size * math.sqrt(len(points))))
+
+
+def _resumed(monitor: Monitor) -> State | None:
+    saved = monitor.resume()
+    if saved is None:
+        return None
+    arrays, settings = saved
+    return State(torch.as_tensor(arrays["theta"]), **settings)
