@@ -22,7 +22,8 @@ class Locator:
         dim, order = mesh.dim, mesh.order
         nodes = mesh.points[mesh.cells]
         # A curved cell lies within the hull of its Bernstein control points, not of its nodes.
-        control = np.einsum("ba,cai->cbi", reference.bernstein_from_values(dim, order, at_nodes=True), nodes)
+        to_control = reference.bernstein_from_values(dim, order, at_nodes=True)
+        control = np.einsum("ba,cai->cbi", to_control, nodes)
         # Twice the measured gap: the gap is the largest of a few samples of each facet.
         self.tolerance = np.zeros(len(mesh.cells))
         np.maximum.at(self.tolerance, mesh.facet_cells, 2.0 * mesh.facet_gaps)
@@ -34,7 +35,7 @@ class Locator:
         # By the same hull, how far barycentric coordinates of the straight simplex can be below 0 inside the cell, or
         # within the tolerance of it.
         straight = np.einsum("cij,cbj->cbi", self.inverse, control - nodes[:, :1])
-        hull = np.abs(straight - reference.nodes(dim, order)).sum(-1).max(1)
+        hull = np.abs(straight - to_control @ reference.nodes(dim, order)).sum(-1).max(1)
         self.reach = hull + self.tolerance * np.abs(self.inverse).sum((1, 2)) + 1e-9
 
     def __call__(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
