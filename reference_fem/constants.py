@@ -1,0 +1,139 @@
+"""Fields that the problem fixes only up to a constant: `mean_zero`, or a value at a point between the nodes.
+
+One degree of freedom of such a field is held at zero, and the field shifted at the end.  The constant test function
+then tests nothing but the data: sources and boundary fluxes must balance.  What quadrature and curved boundaries leave
+of them is spread evenly,
+
+    A x + lambda c = b,   c_i = int phi_i,   (A x + lambda c)_pinned = b_pinned,
+
+which is the multiplier of the condition int u = 0, without its dense row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mpi4py import MPI
+
+# isort: split
+# The line above loads the MPI library that PETSc and DOLFINx need.
+import numpy as np
+import ufl
+from dolfinx import fem, la
+from numpy.typing import NDArray
+
+from mlpde.errors import InputError
+from mlpde.problem import Problem
+from reference_fem.forms import JIT
+from reference_fem.linear import Factorisation, kernel, undetermined
+from reference_fem.system import System
+
+IMBALANCE = 1e-2  # of the data, relative: more than any mesh's error
+
+
+@dataclass(frozen=True)
+class FreeConstants:
+    """fields: numbers of the fields that are fixed up to a constant.  rows: their pinned rows, in global numbering."""
+
+    fields: tuple[int, ...]
+    rows: tuple[int, ...]
+
+
+def declared(problem: Problem, system: System) -> FreeConstants:
+    """The fields that the problem says are fixed up to a constant: mean_zero, or a value at a point."""
+    points = {point.field for point in system.constraints.points}
+    fields = tuple(k for k, f in enumerate(problem.fields) if f.mean_zero or k in points)
+    for k in points:
+        if problem.fields[k].mean_zero:
+            raise InputError(
+                f"field {problem.fields[k].name!r} has mean_zero=True and a value at a point: keep one of them"
+            )
+    rows = system.comm.bcast([int(system.offsets[k]) for k in fields])  # rank 0's rows come first
+    return FreeConstants(fields, tuple(rows))
+
+
+def check_kernel(matrix: Any, problem: Problem, system: System, free: FreeConstants) -> None:
+    """InputError unless the kernel of the Jacobian is just the constants of the `free` fields."""
+    found = kernel(matrix, system)
+    for k, kind in found:
+        if k not in free.fields:
+            raise undetermined(problem.fields[k].name, kind)
+    for k in free.fields:
+        field = problem.fields[k]
+        if (k, "a constant") not in found:
+            if field.mean_zero:
+                raise InputError(
+                    f"field {field.name!r} has mean_zero=True, but its equation or its Dirichlet conditions already "
+                    "fix its constant: leave mean_zero out"
+                )
+            point = next(p for p in system.constraints.points if p.field == k).point
+            raise InputError(
+                f"Dirichlet(at={tuple(point.tolist())}) for field {field.name!r}: the mesh has no node there; add the "
+                "point to the geometry"
+            )
+
+
+def solve_pinned(matrix: Any, b: Any, system: System, free: FreeConstants) -> tuple[Any, dict[str, float]]:
+    """x with A x = b up to an even source in the `free` fields; and the relative imbalance of the data, by field name.
+
+    The pinned rows of `matrix` are overwritten.
+    """
+    if not free.fields:
+        return Factorisation(matrix).solve(b), {}
+    full = matrix.copy()
+    matrix.zeroRowsColumns(np.asarray(free.rows, dtype=np.int32))
+    factors = Factorisation(matrix)
+    even = [_integrals(system, k) for k in free.fields]
+
+    def solve(right: Any) -> tuple[Any, NDArray]:
+        pinned = right.copy()
+        _set(pinned, free.rows, 0.0)
+        x = factors.solve(pinned)
+        defect = right - full * x
+        return x, _get(defect, free.rows, system.comm)
+
+    x, defects = solve(b)
+    corrections = [solve(c) for c in even]
+    scale = np.linalg.solve(np.stack([d for _, d in corrections], axis=1), defects)
+    imbalance = {}
+    for k, factor, c, (correction, _) in zip(free.fields, scale, even, corrections, strict=True):
+        x.axpy(-factor, correction)
+        total = _norm1(b, system, k)
+        imbalance[system.forms.unknowns[k].name] = abs(factor) * c.norm(0) / total if total > 0 else 0.0
+    for name, value in imbalance.items():
+        if value > IMBALANCE:
+            raise InputError(
+                f"the data of field {name!r} do not balance: the integral of its sources and boundary fluxes is "
+                f"{value:.2g} of their size, so no solution exists; make them balance or add a Dirichlet condition"
+            )
+    return x, imbalance
+
+
+def _integrals(system: System, k: int) -> Any:
+    """c_i = int phi_i over the domain, for the scalar field k; zero in the other fields."""
+    space = system.forms.spaces[k]
+    form = fem.form(ufl.TestFunction(space) * ufl.dx, jit_options=JIT)
+    local = fem.assemble_vector(form)
+    local.scatter_reverse(la.InsertMode.add)
+    result = system.vector()
+    result.array[system.offsets[k] : system.offsets[k + 1]] = local.array[: system.sizes[k]]
+    return result
+
+
+def _norm1(b: Any, system: System, k: int) -> float:
+    part = b.array_r[system.offsets[k] : system.offsets[k + 1]]
+    return system.comm.allreduce(float(np.abs(part).sum()), op=MPI.SUM)
+
+
+def _set(vector: Any, rows: tuple[int, ...], value: float) -> None:
+    start, end = vector.getOwnershipRange()
+    for row in rows:
+        if start <= row < end:
+            vector.array[row - start] = value
+
+
+def _get(vector: Any, rows: tuple[int, ...], comm: MPI.Comm) -> NDArray:
+    start, end = vector.getOwnershipRange()
+    values = [vector.array_r[row - start] if start <= row < end else 0.0 for row in rows]
+    return comm.allreduce(np.asarray(values), op=MPI.SUM)

@@ -1,0 +1,168 @@
+"""Dirichlet conditions: which degrees of freedom they fix, and at what values.
+
+The values are put into the unknown before Newton's first step; every step then vanishes there.  So the assembly only
+has to know which degrees of freedom are fixed, and one-component and curved conditions need no lifting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from mpi4py import MPI
+
+# isort: split
+# The line above loads the MPI library that PETSc and DOLFINx need.
+import dolfinx
+import numpy as np
+import ufl
+from dolfinx import fem
+from numpy.typing import NDArray
+from ufl.algorithms.analysis import extract_type
+
+from mlpde.errors import InputError
+from mlpde.formulation.condition_rows import value_at
+from mlpde.problem import Dirichlet, Field, Problem, field_of
+from reference_fem.forms import JIT, bind_omega
+from reference_fem.mesh import DistributedMesh
+
+AT_A_NODE = 1e-9  # distance of a point condition from a node, relative to the mesh
+
+
+class PointValue(NamedTuple):
+    """u(point) = value for a scalar field at a point that is no node: it fixes a constant that nothing else fixes."""
+
+    field: int
+    point: NDArray
+    value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Constraints:
+    """fixed: per field, the constrained degrees of freedom of this rank (ghosts included, blocks unrolled).
+
+    markers: the same for DOLFINx's assembly.  points: conditions between the nodes.
+    """
+
+    fixed: tuple[NDArray, ...]
+    markers: list[fem.DirichletBC]
+    points: tuple[PointValue, ...]
+
+
+def constrain(problem: Problem, mesh: DistributedMesh, unknowns: Sequence[fem.Function]) -> Constraints:
+    """Write all Dirichlet values into the unknowns and say where.  On a shared corner the later condition holds.
+
+    Raises InputError for a value of the wrong shape, one that is not finite, or a point condition off the nodes that no
+    shift by a constant can satisfy.
+    """
+    fixed: list[list[NDArray]] = [[np.empty(0, dtype=np.int32)] for _ in unknowns]
+    markers: list[fem.DirichletBC] = []
+    points: list[PointValue] = []
+    for condition in problem.dirichlet:
+        field = field_of(problem, condition)
+        k = problem.fields.index(field)
+        unknown = unknowns[k]
+        value = _value(condition, field, mesh)
+        if condition.at is None:
+            dofs = _on_boundaries(condition, problem, mesh, unknown.function_space)
+        else:
+            dofs, is_node = _nearest_node(condition, mesh.mesh, unknown.function_space)
+            if not is_node:
+                points.append(_between_nodes(condition, field, k, value, mesh.mesh))
+                continue
+        size = max(field.size, 1)
+        components = range(size) if condition.component is None else (condition.component,)
+        data = _interpolate(value, unknown.function_space, components, dofs, condition)
+        for component in components:
+            unrolled = size * dofs + component
+            unknown.x.array[unrolled] = data[unrolled]
+            fixed[k].append(unrolled)
+            space = unknown.function_space.sub(component) if size > 1 else unknown.function_space
+            markers.append(fem.dirichletbc(0.0, unrolled, space))
+    return Constraints(tuple(np.unique(np.concatenate(f)) for f in fixed), markers, tuple(points))
+
+
+def _value(condition: Dirichlet, field: Field, mesh: DistributedMesh) -> ufl.core.expr.Expr:
+    """The condition's value as an expression of the whole field's shape, or of its component's."""
+    where = condition.at if condition.boundary is None else condition.boundary
+    what = f"the value of field {field.name!r} on {where!r}"
+    shape = field.shape if condition.component is None else ()
+    return value_at(condition.value, bind_omega(mesh), shape, what)
+
+
+def _on_boundaries(
+    condition: Dirichlet, problem: Problem, mesh: DistributedMesh, space: fem.FunctionSpace
+) -> NDArray:
+    names = condition.boundaries(problem.domain)
+    facets = np.concatenate([mesh.facet_tags.find(mesh.boundaries[name]) for name in names])
+    return fem.locate_dofs_topological(space, mesh.mesh.topology.dim - 1, facets)
+
+
+def _nearest_node(
+    condition: Dirichlet, mesh: dolfinx.mesh.Mesh, space: fem.FunctionSpace
+) -> tuple[NDArray, bool]:
+    """The node at the point, on the ranks that hold it; False if there is none."""
+    nodes = space.tabulate_dof_coordinates()[:, : mesh.geometry.dim]
+    distance = np.linalg.norm(nodes - np.asarray(condition.at), axis=1)
+    lengths = np.linalg.norm(nodes, axis=1)
+    nearest = mesh.comm.allreduce(distance.min(initial=np.inf), op=MPI.MIN)
+    size = mesh.comm.allreduce(lengths.max(initial=0.0), op=MPI.MAX)
+    if nearest > AT_A_NODE * size:
+        return np.empty(0, dtype=np.int32), False
+    return np.flatnonzero(distance <= AT_A_NODE * size).astype(np.int32), True
+
+
+def _between_nodes(
+    condition: Dirichlet, field: Field, k: int, value: ufl.core.expr.Expr, mesh: dolfinx.mesh.Mesh
+) -> PointValue:
+    if field.shape:
+        raise InputError(
+            f"Dirichlet(at={condition.at}) for field {field.name!r}: the mesh has no node there; add the point to the "
+            "geometry, or take a corner"
+        )
+    point = np.asarray(condition.at)
+    there = ufl.replace(value, {ufl.SpatialCoordinate(mesh): ufl.as_vector(point.tolist())})
+    return PointValue(k, point, float(there(())))
+
+
+def _interpolate(
+    value: ufl.core.expr.Expr,
+    space: fem.FunctionSpace,
+    components: Sequence[int],
+    dofs: NDArray,
+    condition: Dirichlet,
+) -> NDArray:
+    """The value at the space's nodes, unrolled; computed in the cells that touch `dofs`, valid at `dofs` only."""
+    mesh, size = space.mesh, space.dofmap.bs
+    if (
+        len(components) < size
+    ):  # a component's condition: the expression is scalar, the others are not looked at
+        rows: list[Any] = [0.0] * size
+        rows[components[0]] = value
+        value = ufl.as_tensor(np.array(rows).reshape(space.value_shape).tolist())
+    data = fem.Function(space)
+    if not extract_type(value, ufl.classes.SpatialCoordinate):  # nothing to compile for a constant
+        entries = [value[index](()) for index in np.ndindex(value.ufl_shape)]
+        data.x.array.reshape(-1, size)[:] = np.asarray(entries, dtype=np.float64)
+    else:
+        _evaluate(value, data, dofs)
+    used = (size * dofs[:, None] + np.asarray(components)).ravel()
+    bad = ~np.isfinite(data.x.array[used])
+    if mesh.comm.allreduce(bool(bad.any()), op=MPI.LOR):
+        where = ""
+        if bad.any():
+            x = space.tabulate_dof_coordinates()[used[bad][0] // size][: mesh.geometry.dim]
+            where = f" at x = {tuple(float(round(c, 6)) for c in x)}"
+        name = condition.at if condition.boundary is None else condition.boundary
+        raise InputError(f"the Dirichlet value on {name!r} is not finite{where}")
+    return data.x.array
+
+
+def _evaluate(value: ufl.core.expr.Expr, data: fem.Function, dofs: NDArray) -> None:
+    space = data.function_space
+    touched = np.zeros(space.dofmap.index_map.size_local + space.dofmap.index_map.num_ghosts, dtype=bool)
+    touched[dofs] = True
+    cells = np.flatnonzero(touched[space.dofmap.list].any(1)).astype(np.int32)
+    points = space.element.interpolation_points
+    data.interpolate(fem.Expression(value, points, comm=space.mesh.comm, jit_options=JIT), cells0=cells)

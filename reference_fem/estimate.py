@@ -1,0 +1,44 @@
+"""Estimated error of a finite element solution: its difference from one of higher degree on a finer, independent mesh.
+
+The finer mesh follows the boundary more closely as well, so the estimate sees the geometry's error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlpde.problem import Field
+from reference_fem.function import FiniteElementFunction
+
+
+def relative_difference(
+    fields: Sequence[Field], coarse: FiniteElementFunction, fine: FiniteElementFunction
+) -> dict[str, dict[str, float]]:
+    """{field: {"l2", "h1"}}: |coarse - fine| / |fine| in L2 and in the full H1 norm, by quadrature on the fine mesh.
+
+    Quadrature points that lie outside the coarse mesh by more than its own error are left out.  Where the fine function
+    is zero the difference is absolute.
+    """
+    alphas = [(), *((i,) for i in range(fine.mesh.dim))]
+    ends = np.cumsum([f.size for f in fields])
+    columns = {f.name: slice(end - f.size, end) for f, end in zip(fields, ends, strict=True)}
+    # rows: the value, the gradient; columns: of the difference, of the fine function
+    squares = {f.name: np.zeros((2, 2)) for f in fields}
+    for cells, xi, weights in fine.quadrature(max(coarse.degrees) + max(fine.degrees)):
+        known = fine.jets_at(cells, xi, alphas)
+        given = coarse.jets(fine.mesh.map(cells, xi), alphas)
+        inside = np.isfinite(given[()]).all(1)
+        for name, part in columns.items():
+            for alpha in alphas:
+                f = known[alpha][inside, part]
+                e = given[alpha][inside, part] - f
+                squares[name][len(alpha)] += weights[inside] @ np.stack(
+                    [(e**2).sum(1), (f**2).sum(1)], axis=1
+                )
+    return {name: {"l2": _ratio(*s[0]), "h1": _ratio(*s.sum(0))} for name, s in squares.items()}
+
+
+def _ratio(difference: float, size: float) -> float:
+    return float(np.sqrt(difference / size if size > 0 else difference))

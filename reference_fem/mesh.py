@@ -1,0 +1,90 @@
+"""geometry.Mesh -> DOLFINx mesh with cell and facet tags.  The arrays are given on rank 0, DOLFINx distributes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mpi4py import MPI
+
+# isort: split
+# The line above loads the MPI library that PETSc and DOLFINx need.
+import basix.ufl
+import dolfinx
+import numpy as np
+from dolfinx.graph import adjacencylist
+from dolfinx.io import distribute_entity_data
+from dolfinx.io.gmsh import cell_perm_array
+
+import geometry
+from reference_fem.function import CELLS
+
+DOLFINX_CELLS = {
+    1: dolfinx.mesh.CellType.interval,
+    2: dolfinx.mesh.CellType.triangle,
+    3: dolfinx.mesh.CellType.tetrahedron,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class DistributedMesh:
+    """A DOLFINx mesh with its tags; region and boundary number k have the tag k + 1.
+
+    source: the mesh it was made from, the same on every rank.
+    """
+
+    mesh: dolfinx.mesh.Mesh
+    cell_tags: dolfinx.mesh.MeshTags
+    facet_tags: dolfinx.mesh.MeshTags
+    source: geometry.Mesh
+
+    @property
+    def regions(self) -> dict[str, int]:
+        """Tag by name."""
+        return {name: k + 1 for k, name in enumerate(self.source.regions)}
+
+    @property
+    def boundaries(self) -> dict[str, int]:
+        """Tag by name."""
+        return {name: k + 1 for k, name in enumerate(self.source.boundaries)}
+
+
+def distribute(source: geometry.Mesh, comm: MPI.Comm = MPI.COMM_WORLD) -> DistributedMesh:
+    """The DOLFINx mesh of `source`, spread over the ranks of `comm`.
+
+    Straight cells are handed on as such, whatever the order of `source`: their forms are assembled much faster.
+    """
+    dim = source.dim
+    order = source.order if source.curved.any() else 1
+    cell = DOLFINX_CELLS[dim]
+    element = basix.ufl.element(
+        "Lagrange",
+        CELLS[dim].name,
+        order,
+        lagrange_variant=basix.LagrangeVariant.equispaced,
+        shape=(dim,),
+    )
+    if comm.rank == 0:
+        cells, points, facets = source.cells, source.points, source.facets
+        tags = source.facet_boundaries.astype(np.int32) + 1
+    else:
+        cells, points, facets = source.cells[:0], source.points[:0], source.facets[:0]
+        tags = np.empty(0, dtype=np.int32)
+    if order == 1:
+        # DOLFINx takes the numbers of a facet's nodes for those of all nodes in use: leave no gaps
+        vertices, numbers = np.unique(cells[:, : dim + 1], return_inverse=True)
+        cells, points = numbers.reshape(-1, dim + 1), points[vertices]
+        facets = np.searchsorted(vertices, facets[:, :dim])
+    permuted = cells[:, cell_perm_array(cell, cells.shape[1])]
+    mesh = dolfinx.mesh.create_mesh(comm, permuted, element, points)
+
+    everywhere = mesh.topology.original_cell_index
+    cell_tags = dolfinx.mesh.meshtags(
+        mesh,
+        dim,
+        np.arange(len(everywhere), dtype=np.int32),
+        source.cell_regions[everywhere].astype(np.int32) + 1,
+    )
+    mesh.topology.create_connectivity(dim - 1, dim)
+    local, tags = distribute_entity_data(mesh, dim - 1, np.ascontiguousarray(facets), tags)
+    facet_tags = dolfinx.mesh.meshtags_from_entities(mesh, dim - 1, adjacencylist(local), tags)
+    return DistributedMesh(mesh, cell_tags, facet_tags, source)

@@ -1,0 +1,172 @@
+"""FEM: the reference solver.  Lagrange elements of one degree, and a second, finer level that measures its error."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from mpi4py import MPI
+
+# isort: split
+# The line above loads the MPI library that PETSc and DOLFINx need.
+import basix
+import dolfinx
+import numpy as np
+import ufl
+from petsc4py import PETSc
+
+import geometry
+from mlpde.errors import InputError
+from mlpde.problem import Problem
+from mlpde.solution import Solution
+from reference_fem.dirichlet import PointValue, constrain
+from reference_fem.estimate import relative_difference
+from reference_fem.forms import discretise
+from reference_fem.function import FiniteElementFunction
+from reference_fem.mesh import distribute
+from reference_fem.newton import solve_system
+from reference_fem.system import System
+
+MAX_GEOMETRY_ORDER = 3  # of gmsh's meshes in DOLFINx
+BALANCED = 1e-8  # relative imbalance of the data that is worth no word
+
+
+@dataclass(frozen=True)
+class FEM:
+    """Finite elements by DOLFINx and MUMPS.
+
+    degree: of the elements; a pressure or another multiplier gets one less.
+    size: of the mesh's cells; the domain's own by default.
+    estimate: solve again with degree + 1 on a mesh of half the size, and report the difference as the estimated error.
+    """
+
+    name: ClassVar[str] = "fem"
+    accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
+
+    degree: int = 2
+    size: float | None = None
+    estimate: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.degree, int) or not 1 <= self.degree <= 6:
+            raise InputError(f"FEM: degree must be an integer from 1 to 6, not {self.degree!r}")
+        if self.size is not None and not self.size > 0:
+            raise InputError(f"FEM: size must be positive, not {self.size!r}")
+
+    def solve(self, problem: Problem, *, seed: int = 0, monitor: Any = None) -> Solution:
+        """The solution of degree `degree`, with info["estimated_error"] = {field: {"l2", "h1"}}, relative.
+
+        `seed` plays no role.  Raises InputError if the problem has no unique solution or its data are not finite.
+        """
+        if not isinstance(problem.domain, geometry.Domain):
+            raise InputError(f"FEM needs a geometry.Domain, which has a mesh, not {problem.domain!r}")
+        total = 2 if self.estimate else 1
+        function, info = solve_level(problem, self.size, self.degree)
+        if monitor is not None:
+            monitor.update(1, total, unknowns=info["unknowns"])
+        info |= {"seed": seed, "versions": versions()}
+        if self.estimate:
+            size = problem.domain.default_size if self.size is None else self.size
+            finer, facts = solve_level(problem, size / 2, self.degree + 1)
+            start, cpu = time.perf_counter(), time.process_time()
+            info["estimated_error"] = relative_difference(problem.fields, function, finer)
+            info["estimate"] = {
+                "unknowns": facts["unknowns"],
+                "seconds": facts["seconds"] + time.perf_counter() - start,
+                "cpu_seconds": facts["cpu_seconds"] + time.process_time() - cpu,
+            }
+            if monitor is not None:
+                monitor.update(2, total, unknowns=facts["unknowns"])
+        return Solution(self.name, repr(self), problem.fields, function, function.mesh, info, problem)
+
+
+def solve_level(
+    problem: Problem, size: float | None, degree: int
+) -> tuple[FiniteElementFunction, dict[str, Any]]:
+    """Solve on one mesh; the same function on every rank, and {"seconds", "cpu_seconds", "unknowns", ...}."""
+    start, cpu = time.perf_counter(), time.process_time()
+    comm = MPI.COMM_WORLD
+    source = _mesh_on_all(problem.domain, size, min(max(2, degree), MAX_GEOMETRY_ORDER), comm)
+    mesh = distribute(source, comm)
+    forms = discretise(problem, mesh, degree)
+    system = System(forms, constrain(problem, mesh, forms.unknowns))
+    facts = solve_system(problem, system)
+    function = gather(system)
+    function = fix_constants(problem, function, system.constraints.points)
+    warnings = [
+        f"the sources and boundary fluxes of field {name!r} balance up to {value:.1e} only; the rest was spread evenly"
+        for name, value in facts["imbalance"].items()
+        if value > BALANCED
+    ]
+    return function, {
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": comm.allreduce(time.process_time() - cpu),
+        "unknowns": system.unknowns_count,
+        "history": [{"step": step, "residual": norm} for step, norm in enumerate(facts["history"])],
+        "warnings": warnings,
+    }
+
+
+def _mesh_on_all(domain: geometry.Domain, size: float | None, order: int, comm: MPI.Comm) -> geometry.Mesh:
+    """The mesh, made on rank 0; an error there is raised on every rank."""
+    mesh: Any = None
+    if comm.rank == 0:
+        try:
+            mesh = domain.mesh(size, order=order)
+        except geometry.GeometryError as error:
+            mesh = error
+    mesh = comm.bcast(mesh) if comm.size > 1 else mesh
+    if isinstance(mesh, Exception):
+        raise mesh
+    return mesh
+
+
+def gather(system: System) -> FiniteElementFunction:
+    """The unknowns as one function on the whole mesh, on every rank."""
+    mesh, source = system.forms.mesh.mesh, system.forms.mesh.source
+    owned = mesh.topology.index_map(mesh.topology.dim).size_local
+    numbers = mesh.topology.original_cell_index[:owned]
+    values, degrees = [], []
+    for u in system.forms.unknowns:
+        space = u.function_space
+        local = u.x.array.reshape(-1, space.dofmap.bs)[space.dofmap.list[:owned]]
+        whole = np.empty((len(source.cells), *local.shape[1:]))
+        for cells, part in system.comm.allgather((numbers, local)):
+            whole[cells] = part
+        values.append(whole)
+        degrees.append(space.element.basix_element.degree)
+    return FiniteElementFunction(source, tuple(degrees), tuple(values))
+
+
+def fix_constants(
+    problem: Problem, function: FiniteElementFunction, points: tuple[PointValue, ...]
+) -> FiniteElementFunction:
+    """Shift the fields that are fixed up to a constant: to mean zero, or to their value at a point."""
+    values = list(function.values)
+    first = np.cumsum([0, *(f.size for f in problem.fields)])
+    for k, field in enumerate(problem.fields):
+        if field.mean_zero:
+            integral, volume = 0.0, 0.0
+            for cells, xi, weights in function.quadrature(function.degrees[k] + MAX_GEOMETRY_ORDER):
+                integral += float(weights @ function.jets_at(cells, xi, [()])[()][:, first[k]])
+                volume += float(weights.sum())
+            values[k] = values[k] - integral / volume
+    for point in points:
+        there = function.jets(point.point[None], [()])[()][0, first[point.field]]
+        if not np.isfinite(there):
+            raise InputError(
+                f"Dirichlet(at={tuple(point.point.tolist())}): the point lies outside the domain"
+            )
+        values[point.field] = values[point.field] + (point.value - there)
+    return FiniteElementFunction(function.mesh, function.degrees, tuple(values))
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that compute."""
+    return {
+        "dolfinx": dolfinx.__version__,
+        "ufl": ufl.__version__,
+        "basix": basix.__version__,
+        "petsc": ".".join(map(str, PETSc.Sys.getVersion())),
+    }
