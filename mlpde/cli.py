@@ -6,6 +6,7 @@ Exit code 0: done, and every --require met; 1: a requirement missed; 2: bad inpu
 from __future__ import annotations
 
 import math
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Solve a PDE, written once in UFL, by finite elements and by machine learning, and compare.\n\n"
     "[bold]Start with[/bold]  mlpde list;  mlpde show plate_with_holes;  "
-    "mlpde compare plate_with_holes --solver rfm --solver pinn --out runs/demo",
+    "mlpde compare plate_with_holes --solver rfm --solver pinn --out runs/demo\n\n"
+    "It runs on one thread unless OMP_NUM_THREADS says otherwise.",
 )
 CaseArgument = Annotated[
     str, typer.Argument(metavar="CASE", help="A case file, or the name of one (`mlpde list` shows them).")
@@ -41,11 +43,24 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Th
 
 def main() -> None:
     """Run the command line; bad input ends it with one sentence and exit code 2."""
+    one_thread_by_default()
     try:
         app(standalone_mode=True)
     except (InputError, GeometryError) as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def one_thread_by_default() -> None:
+    """One thread unless OMP_NUM_THREADS says otherwise.
+
+    The matrices are small: more threads cost more than they give, most of all on a shared machine, and change the last
+    digits of what a seed reproduces.
+    """
+    from threadpoolctl import threadpool_limits
+
+    threads = os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the libraries that are loaded later
+    threadpool_limits(int(threads) if threads.isdecimal() else 1)
 
 
 def _version(wanted: bool) -> None:

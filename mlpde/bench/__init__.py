@@ -5,15 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 
-def single_thread() -> None:
-    """One thread for torch and BLAS: CPU-seconds are compared, and small matrices are slower on more."""
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(1)
-    threadpool_limits(1)
-
-
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """One table on the terminal; floats with three significant digits."""
     from rich.console import Console

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpde.bench import print_table, single_thread
+from mlpde.bench import print_table
 
 SEEDS = range(9)
 # Chen, Chi, E, Yang, J. Machine Learning 1(3), 2022, table of example 3.1, psi_b: unknowns -> max error
@@ -27,7 +27,6 @@ def main() -> None:
     from mlpde.case_files import load
     from mlpde.solvers.rfm import RFM
 
-    single_thread()
     square, helmholtz = load("square_poisson"), load("helmholtz_1d")
 
     solver = RFM(features=400, partition=(1, 1), scale=4.0)
