@@ -176,7 +176,7 @@ def _measure_gaps(model: ModuleType, mesh: Mesh) -> None:
     """Fills facet_gaps: the largest distance to the CAD entity at sample points between the nodes."""
     if mesh.dim == 1:
         return
-    samples = reference.lattice(mesh.dim - 1, 2 * mesh.order + 1)
+    samples = reference.lattice(mesh.dim - 1, 2 * mesh.order + 2)
     for entity in np.unique(mesh.facet_entities):
         if model.getType(mesh.dim - 1, entity) in _STRAIGHT:
             continue
