@@ -1,0 +1,1 @@
+"""Representations of the unknown: what a solution is made of, and its derivatives."""
