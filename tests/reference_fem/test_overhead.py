@@ -20,8 +20,8 @@ from reference_fem import FEM
 
 
 def by_hand(mesh, known) -> float:
-    """A demo's script: mesh arrays in, degrees of freedom out; the time it takes."""
-    start = time.perf_counter()
+    """A demo's script: mesh arrays in, degrees of freedom out; the processor's time it takes."""
+    start = time.process_time()
     order = mesh.order if mesh.curved.any() else 1
     cell = dolfinx.mesh.CellType.triangle
     vertices, cells = np.unique(mesh.cells[:, : {1: 3, 2: 6}[order]], return_inverse=True)
@@ -45,7 +45,7 @@ def by_hand(mesh, known) -> float:
         petsc_options_prefix="by_hand_",
     )
     problem.solve()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 @pytest.mark.slow
@@ -57,7 +57,7 @@ def test_costs_at_most_15_percent_more_than_by_hand(domain, size, known):
     solver = FEM(size=size, estimate=False)
     mesh = solver.solve(problem).mesh
     by_hand(mesh, known)  # compiles
-    pairs = [(solver.solve(problem).info["seconds"], by_hand(mesh, known)) for _ in range(7)]
+    pairs = [(solver.solve(problem).info["cpu_seconds"], by_hand(mesh, known)) for _ in range(7)]
     ours, theirs = np.min(pairs, axis=0)
     print(f"ours {ours:.3f} s, by hand {theirs:.3f} s, ratio {ours / theirs:.3f}")
     assert ours < 1.15 * theirs
