@@ -226,7 +226,8 @@ def bench(
 
     import mlpde.bench
 
-    known = [module.name for module in pkgutil.iter_modules(mlpde.bench.__path__)]
+    modules = pkgutil.iter_modules(mlpde.bench.__path__)
+    known = [module.name for module in modules if not module.name.startswith("_")]
     if name not in known:
         raise unknown("benchmark", name, known)
     importlib.import_module(f"mlpde.bench.{name}").main()

@@ -27,8 +27,8 @@ from mlpde.problem import Case, Field
 
 MODELS = {
     "fem": "reference_fem.function:FiniteElementFunction",
-    "random_features": "mlpde.representation.random_features:RandomFeatureModel",
-    "network": "mlpde.representation.networks:NetworkModel",
+    "random_features": "mlpde.representation.models:RandomFeatureModel",
+    "network": "mlpde.representation.models:NetworkModel",
 }
 FORMAT = 1  # of a saved solution; another one is refused
 QUADRATURE_DEGREE = 6  # of the errors, in space

@@ -46,21 +46,25 @@ class PINN:
     name: ClassVar[str] = "pinn"
     accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
 
+    def network(self, domain: Any, components: int) -> MLP:
+        """The network for a domain and a number of scalar components."""
+        lower, upper = domain.bounding_box
+        box = tuple(map(float, lower)), tuple(map(float, upper))
+        return MLP(domain.dim, components, *box, self.width, self.depth, self.activation)
+
     def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
         """Train on a steady problem, linear or not; InputError if the residual is not finite."""
         monitor = monitor or Monitor()
         wall, cpu = time.perf_counter(), time.process_time()
         domain = problem.domain
         form = strong_form(problem)
-        lower, upper = domain.bounding_box
-        network = MLP(
-            domain.dim, form.components, tuple(lower), tuple(upper), self.width, self.depth, self.activation
-        )
+        network = self.network(domain, form.components)
         count = math.ceil(ROWS_PER_PARAMETER * network.size) if self.points is None else self.points
         judges = collocate(
             form, domain, domain.interior(HELD_OUT, rule="uniform", seed=seed + 1), seed=seed + 1
         )
         theta = network.initial(seed)
+        lower, upper = domain.bounding_box
         length = float((upper - lower).min())
         groups = [
             _weighted(located, network, theta, length)
