@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 
@@ -33,11 +34,12 @@ def main() -> None:
     case = load("plate_with_holes")
     points = case.problem.domain.interior(10_000, seed=1)
     rows = []
-    for name, settings in {
+    chosen: dict[str, dict[str, Any]] = {
         "fem": {},
         "rfm": {"features": 100, "partition": (8, 4)},
         "pinn": {"iterations": 3},
-    }.items():
+    }
+    for name, settings in chosen.items():
         solution = solve(case, solver(name, **settings))
         times = []
         for _ in range(REPEATS):

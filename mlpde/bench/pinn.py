@@ -93,6 +93,7 @@ def main() -> None:
     from mlpde.case_files import load
     from mlpde.comparison import reference_solver
     from mlpde.exact import exact_solution
+    from mlpde.solving import solve
 
     square, plate = load("square_poisson"), load("plate_with_holes")
     tracks = [timed_errors(square, exact_solution(square), seed) for seed in SEEDS]
@@ -111,7 +112,7 @@ def main() -> None:
     ]
     print_table("smooth square: relative L2 error at the end", ["what", "asked", "median", "worst"], rows)
 
-    reference = reference_solver(plate).solve(plate.problem, seed=0)
+    reference = solve(plate, reference_solver(plate))
     tracks = [timed_errors(plate, reference, seed) for seed in SEEDS]
     times = [first_below(track, 1e-3) for track in tracks]
     rows = [["PINN(), 1e-3", "<= 60 s", float(np.median(times)), max(times)]]
