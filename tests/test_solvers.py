@@ -12,7 +12,7 @@ from mlpde.solvers import SOLVERS, check_accepts, solver
 from mlpde.solving import solve
 
 CASES = sorted(case_files.case_files())
-QUICK = {"fem": {"estimate": False}, "rfm": {"max_unknowns": 2500}, "pinn": {"width": 16, "iterations": 30}}
+QUICK = {"fem": {"estimate": False}, "rfm": {"max_unknowns": 2500}, "pinn": {"depth": 2, "iterations": 30}}
 # Relative L2 errors that the small runs stay below.  Where the solution is singular (l_shape, the clamped corners) its
 # strong residual is not square integrable, and solvers that minimise it stay far from the solution.
 LIMITS = {
@@ -72,7 +72,7 @@ def test_solver_on_case(case, name, references, tmp_path):
 @pytest.mark.parametrize("name", ["rfm", "pinn"])
 def test_a_seed_fixes_the_result(name):
     loaded = case_files.load("variable_coefficient")
-    settings = {"rfm": {"features": 50, "partition": (2, 2)}, "pinn": {"width": 8, "iterations": 5}}[name]
+    settings = {"rfm": {"features": 50, "partition": (2, 2)}, "pinn": {"width": 8, "depth": 2, "iterations": 5}}[name]
     points = loaded.problem.domain.interior(20, seed=0)
     first, again, other = (
         solver(name, **settings).solve(loaded.problem, seed=seed, monitor=Monitor())(points)

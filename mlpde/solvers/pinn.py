@@ -36,8 +36,8 @@ class PINN:
     iterations: Gauss-Newton steps at most.  tolerance: the run ends when the residual on independent points is below.
     """
 
-    width: int = 20
-    depth: int = 2
+    width: int = 16
+    depth: int = 3
     activation: Literal["tanh", "sin"] = "tanh"
     points: int | None = None
     iterations: int = 120
