@@ -18,7 +18,7 @@ demo: venv ## compare RFM and PINN with finite elements on a plate with holes
 
 # Two processes with one thread each beat one process with two threads; a file's tests stay together and share its fixtures.
 test: venv ## run the quick tests (ARGS="-m slow" runs the slow ones, ARGS=tests/geometry a part)
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --max-worker-restart 0 $(ARGS)
 
 lint: venv ## check style, types, and which package imports which
 	$(PYTHON) -m ruff check
