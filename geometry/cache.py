@@ -12,7 +12,7 @@ import numpy as np
 
 from geometry.mesh import Mesh
 
-_VERSION = 2  # raise when the meshing module or the arrays of Mesh change
+_VERSION = 3  # raise when the meshing module or the arrays of Mesh change
 _warned: set[str] = set()
 
 

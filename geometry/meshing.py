@@ -5,7 +5,7 @@ from types import ModuleType
 
 import numpy as np
 
-from geometry import reference
+from geometry import inner_nodes, reference
 from geometry.errors import GeometryError
 from geometry.groups import Groups, describe
 from geometry.mesh import Mesh
@@ -68,7 +68,7 @@ def generate(gmsh: ModuleType, dim: int, groups: Groups, order: int, size: float
     mesh = _extract(model, dim, groups, order)
     if order > 1 and mesh.scaled_jacobians().min() < _DEGENERATE:
         model.mesh.optimize("HighOrder")
-        mesh = _extract(model, dim, groups, order)
+        mesh = _extract(model, dim, groups, order, optimised=True)
     quality = mesh.scaled_jacobians()
     worst = int(quality.argmin())
     if quality[worst] < _DEGENERATE:
@@ -80,7 +80,7 @@ def generate(gmsh: ModuleType, dim: int, groups: Groups, order: int, size: float
     return mesh
 
 
-def _extract(model: ModuleType, dim: int, groups: Groups, order: int) -> Mesh:
+def _extract(model: ModuleType, dim: int, groups: Groups, order: int, optimised: bool = False) -> Mesh:
     node_tags, coordinates, _ = model.mesh.getNodes()
     coordinates = coordinates.reshape(-1, 3)
     if dim < 3 and np.abs(coordinates[:, dim:]).max() > 1e-9 * np.abs(coordinates).max():
@@ -97,6 +97,8 @@ def _extract(model: ModuleType, dim: int, groups: Groups, order: int) -> Mesh:
     row[node_tags] = np.arange(len(node_tags))
     points = np.ascontiguousarray(coordinates[row[used], :dim])
     cell_nodes = _orient(points, inverse.reshape(cell_nodes.shape), dim, order)
+    if order == 3 and not optimised:
+        inner_nodes.centre(points, cell_nodes, dim, np.isin(used, inner_nodes.free_nodes(model, dim)))
     facet_nodes = np.searchsorted(used, facet_nodes)
     mesh = Mesh(
         dim=dim,

@@ -53,6 +53,18 @@ def nodes(dim: int, order: int) -> np.ndarray:
 
 
 @lru_cache
+def cubic_faces(dim: int) -> tuple[tuple[int, list[int], list[int]], ...]:
+    """Of each face of the cell of order 3: its inner node, its 3 vertices, and the 6 nodes on its edges."""
+    faces = []
+    first_inner = dim + 1 + 2 * len(_EDGES[dim])
+    for i, face in enumerate(_FACES[dim]):
+        edges = [k for k, edge in enumerate(_EDGES[dim]) if set(edge) <= set(face)]
+        on_edges = [dim + 1 + 2 * k + j for k in edges for j in range(2)]
+        faces.append((first_inner + i, list(face), on_edges))
+    return tuple(faces)
+
+
+@lru_cache
 def _lagrange(dim: int, order: int) -> tuple[Any, np.ndarray]:
     import basix
 

@@ -4,7 +4,7 @@ import gmsh
 import numpy as np
 import pytest
 
-from geometry import Domain, GeometryError, Mesh, ball, disk, plate_with_holes, reference
+from geometry import Domain, GeometryError, Mesh, ball, disk, inner_nodes, plate_with_holes, reference
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
@@ -25,6 +25,19 @@ def test_reference_nodes_are_gmshs(dim, order):
         shape @ expected, xi, atol=1e-14
     )  # reproduces linear functions: the order is right
     np.testing.assert_allclose(reference.tabulate(dim, order, expected, 0)[0], np.eye(count), atol=1e-13)
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_inner_nodes_of_order_3_follow_their_edges(dim):
+    """A quadratic map is restored exactly from the nodes on the edges; nodes that are not free stay."""
+    xi = reference.nodes(dim, 3)
+    expected = xi + 0.1 * np.stack([xi[:, 0] * xi[:, 1], xi[:, 1] ** 2, xi[:, 0] * xi[:, -1]][:dim], axis=1)
+    inner = np.arange(len(xi)) >= len(xi) - (1 if dim == 2 else 4)
+    points, cells = np.where(inner[:, None], 7.0, expected), np.arange(len(xi))[None]
+    inner_nodes.centre(points, cells, dim, np.zeros(len(xi), dtype=bool))
+    assert (points[inner] == 7).all()
+    inner_nodes.centre(points, cells, dim, inner)
+    np.testing.assert_allclose(points, expected, atol=1e-15)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
