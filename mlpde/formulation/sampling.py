@@ -94,24 +94,40 @@ def _regions(domain: Any, points: np.ndarray) -> np.ndarray:
 def relative_residual(located: Sequence[Located], jets: Callable[[Tensor, Iterable[Alpha]], Jets]) -> float:
     """How well the equations hold at the points: 0 perfectly, 1 not at all; independent of units.
 
-    The largest over all equations of rms(r) / (rms(data) + sum over terms of rms(c) rms(D^alpha u)), where the size of
-    D^alpha u is taken inside the domain: so a condition u = 0 is measured against u, no flux against the flux.
+    The largest over all equations of rms(r) / (rms(data) + sum over terms of rms(c) size(D^alpha u)), where the size of
+    D^alpha u is taken inside the domain (`_sizes`): so a condition u = 0 is measured against u, no flux against the
+    gradient.
     """
     derivatives = set().union(*(part.rows.derivatives for part in located)) | {()}
     inside = torch.cat([part.points for part in located if part.rows.kind == "interior"])
+    derivatives |= {(i,) for i in range(inside.shape[1])}
     worst = 0.0
     with torch.no_grad():
-        size = {alpha: _rms(values) for alpha, values in jets(inside, derivatives).items()}
+        extent = float((inside.amax(0) - inside.amin(0)).max())
+        size = _sizes(jets(inside, derivatives), extent)
         for rows, points, normals in located:
             values = jets(points, rows.derivatives)
             residual, terms = rows.linearise(points, normals, values)
             data, scale = residual.clone(), residual.new_zeros(rows.equations)
             for equation, component, alpha, coefficient in terms:
                 data[:, equation] -= coefficient * values[alpha][:, component]
-                scale[equation] += _rms(coefficient) * size[alpha][component]
+                scale[equation] += _rms(coefficient) * size[len(alpha)][component]
             scale += _rms(data)
             worst = max(worst, float(torch.where(scale > 0, _rms(residual) / scale, 0.0).max()))
     return worst
+
+
+def _sizes(values: Jets, extent: float) -> list[Tensor]:
+    """How large the derivatives of each order are, (M,) for every order up to the highest.
+
+    In all directions together, and not below the size of the lower orders over the domain's extent: u = x satisfies
+    u_xx = 0 and u_y = 0 up to rounding, which is to be measured against u.
+    """
+    sizes: list[Tensor] = []
+    for order in range(max(map(len, values)) + 1):
+        square = torch.stack([_rms(v).square() for alpha, v in values.items() if len(alpha) == order]).sum(0)
+        sizes.append(torch.sqrt(square + (sizes[-1] / extent).square()) if sizes else torch.sqrt(square))
+    return sizes
 
 
 def _rms(values: Tensor) -> Tensor:
