@@ -17,7 +17,7 @@ PACKAGES = ("geometry", "mlpde", "reference_fem", "cases")
 PROBLEM = ("geometry.*", "mlpde.errors", "mlpde.files", "mlpde.language", "mlpde.conditions", "mlpde.problem")
 FORMULATION = (*PROBLEM, "mlpde.formulation.*")
 NUMERICS = (*FORMULATION, "mlpde.representation.*", "mlpde.optimize.*")
-SOLUTION = (*NUMERICS, "mlpde.monitor", "mlpde.solution")
+SOLUTION = (*NUMERICS, "mlpde.monitor", "mlpde.settings", "mlpde.solution")
 PICTURES = (*SOLUTION, "mlpde.fields", "mlpde.plotting", "mlpde.report")
 COMPARE = (
     *PICTURES,
@@ -45,6 +45,7 @@ LAYERS = {
     "mlpde.representation.*": NUMERICS,
     "mlpde.files": (),
     "mlpde.monitor": PROBLEM,
+    "mlpde.settings": ("mlpde.errors",),
     "mlpde.solution": PICTURES,  # solution.plot()
     "mlpde.solvers.*": SOLUTION,  # neither another solver nor the table of them
     "mlpde.exact": SOLUTION,

@@ -103,6 +103,11 @@ class Rows:
         """The jets that the residual needs."""
         return set(self._residual.derivatives)
 
+    @property
+    def valued(self) -> set[int]:
+        """The components that appear by their values, not only by their derivatives."""
+        return {m for _, m, alpha in self._terms if not alpha}
+
     def time_order(self, component: int) -> int:
         """The highest order of a time derivative of an unknown's component in these rows."""
         return max((alpha.count(self.dim) for _, m, alpha in self._terms if m == component), default=0)

@@ -15,12 +15,14 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 
 from mlpde.errors import InputError
+from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import Rows, strong_form
 from mlpde.formulation.sampling import Located, collocate, relative_residual
 from mlpde.monitor import Monitor
 from mlpde.optimize.gauss_newton import State, gauss_newton
 from mlpde.representation.models import NetworkModel
 from mlpde.representation.networks import MLP
+from mlpde.settings import chosen, positive, whole
 from mlpde.solution import Solution
 
 ROWS_PER_PARAMETER = 3.0  # fewer than 2 lets the network interpolate the points
@@ -46,6 +48,11 @@ class PINN:
     name: ClassVar[str] = "pinn"
     accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
 
+    def __post_init__(self) -> None:
+        whole(self, 1, "width", "depth", "iterations", *(["points"] if self.points is not None else []))
+        positive(self, "tolerance", zero=True)
+        chosen(self, "activation")
+
     def network(self, domain: Any, components: int) -> MLP:
         """The network for a domain and a number of scalar components."""
         lower, upper = domain.bounding_box
@@ -58,6 +65,7 @@ class PINN:
         wall, cpu = time.perf_counter(), time.process_time()
         domain = problem.domain
         form = strong_form(problem)
+        check_determined(problem, form)
         network = self.network(domain, form.components)
         count = math.ceil(ROWS_PER_PARAMETER * network.size) if self.points is None else self.points
         judges = collocate(

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from mlpde.errors import InputError
+from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import StrongForm, strong_form
 from mlpde.formulation.sampling import Located, collocate, lattice, relative_residual
 from mlpde.monitor import Monitor
@@ -24,6 +25,7 @@ from mlpde.representation.collocation import assemble
 from mlpde.representation.models import RandomFeatureModel
 from mlpde.representation.partition_of_unity import PartitionOfUnity
 from mlpde.representation.random_features import RandomFeatures
+from mlpde.settings import chosen, positive, whole
 from mlpde.solution import Solution
 
 POINTS_PER_FEATURE = 1.3  # fewer points than this make a subdomain's least squares nearly singular
@@ -60,6 +62,13 @@ class RFM:
     name: ClassVar[str] = "rfm"
     accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
 
+    def __post_init__(self) -> None:
+        whole(self, 1, "max_unknowns", *(["features"] if self.features is not None else []))
+        whole(self, 0, "global_features")
+        positive(self, "scale", "points")
+        positive(self, "tolerance", zero=True)
+        chosen(self, "activation", "method")
+
     def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
         """Solve a linear steady problem.
 
@@ -69,6 +78,7 @@ class RFM:
         wall, cpu = time.perf_counter(), time.process_time()
         domain = problem.domain
         form = strong_form(problem)
+        check_determined(problem, form)
         if not form.linear:
             raise InputError(
                 "solver 'rfm' takes linear problems, and this weak form is nonlinear: use FEM or PINN"

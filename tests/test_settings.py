@@ -1,0 +1,36 @@
+"""A setting out of range is refused when the solver is made, in a sentence that names it."""
+
+import math
+
+import pytest
+
+from mlpde import PINN, RFM, InputError
+
+WRONG = [
+    (RFM, {"features": 0}, "rfm.features must be an integer from 1 on, not 0"),
+    (RFM, {"features": 2.5}, "rfm.features must be an integer from 1 on, not 2.5"),
+    (RFM, {"global_features": -1}, "rfm.global_features must be an integer from 0 on"),
+    (RFM, {"max_unknowns": 0}, "rfm.max_unknowns must be an integer from 1 on"),
+    (RFM, {"scale": math.nan}, "rfm.scale must be a positive number, not nan"),
+    (RFM, {"scale": math.inf}, "rfm.scale must be a positive number, not inf"),
+    (RFM, {"points": 0.0}, "rfm.points must be a positive number, not 0.0"),
+    (RFM, {"tolerance": -1.0}, "rfm.tolerance must be 0 or a positive number, not -1.0"),
+    (RFM, {"activation": "relu"}, "unknown value of rfm.activation: 'relu': there is 'cos', 'sin', 'tanh'"),
+    (RFM, {"method": "qr"}, "unknown value of rfm.method: 'qr'"),
+    (PINN, {"width": 0}, "pinn.width must be an integer from 1 on, not 0"),
+    (PINN, {"depth": True}, "pinn.depth must be an integer from 1 on, not True"),
+    (PINN, {"iterations": 0}, "pinn.iterations must be an integer from 1 on, not 0"),
+    (PINN, {"points": -1}, "pinn.points must be an integer from 1 on, not -1"),
+    (PINN, {"tolerance": math.nan}, "pinn.tolerance must be 0 or a positive number, not nan"),
+    (PINN, {"activation": "relu"}, "unknown value of pinn.activation: 'relu': there is 'sin', 'tanh'"),
+]
+
+
+@pytest.mark.parametrize(("solver", "settings", "sentence"), WRONG)
+def test_a_setting_out_of_range_is_named(solver, settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        solver(**settings)
+
+
+def test_what_may_be_zero():
+    assert RFM(tolerance=0.0, global_features=0).tolerance == 0.0
