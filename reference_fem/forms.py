@@ -141,5 +141,6 @@ def _check_test_functions(residual: ufl.Form, tests: Sequence[ufl.Argument], nam
             check_form_arity(block, (test,), complex_mode=False)
         except ArityMismatch as error:
             raise InputError(
-                f"weak_form must be linear in the test function in every term: {error}"
+                "weak_form must be linear in the test function in every term, and one does not contain it, or not "
+                "linearly: multiply every term by the test function once"
             ) from error

@@ -173,7 +173,15 @@ def build_form(problem: Problem, unknowns: list, tests: list, omega: Omega) -> u
             f"{what} must return an integral such as ... * omega.dx; it returned {shortened(form)}"
             + (" without a measure" if isinstance(form, Expr) else "")
         )
+    _check_numbers(form, what)
     return form
+
+
+def _check_numbers(form: ufl.Form, what: str) -> None:
+    """Refuse nan and infinity, which DOLFINx would pass on to the C compiler."""
+    for node in postorder([integral.integrand() for integral in form.integrals()]):
+        if isinstance(node, uc.RealValue) and not math.isfinite(node._value):
+            raise InputError(f"{what} contains the number {node._value}: every coefficient must be finite")
 
 
 def weak_form(problem: Problem) -> WeakForm:

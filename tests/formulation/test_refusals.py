@@ -5,6 +5,7 @@ import ufl
 from manufactured import domain
 
 from mlpde import Dirichlet, Field, InputError, Problem, dt
+from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import strong_form
 from mlpde.formulation.weak_form import weak_form
 
@@ -42,6 +43,16 @@ def problem(form, regions=("domain",), fields=None, **keywords):
 def test_no_weak_form(form, sentence):
     with pytest.raises(InputError, match=sentence):
         weak_form(problem(form))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_are_finite(number):
+    with pytest.raises(
+        InputError, match=rf"weak_form contains the number {number}: every coefficient must be"
+    ):
+        weak_form(problem(lambda u, v, omega: number * inner(G(u), G(v)) * omega.dx))
+    with pytest.raises(InputError, match=rf"energy contains the number {number}"):
+        weak_form(Problem(domain(2), Field("u"), energy=lambda u, omega: number * u**2 * omega.dx))
 
 
 def test_an_energy_must_be_an_integral_too():
@@ -89,6 +100,47 @@ def test_a_coefficient_that_depends_on_u_or_is_continuous_may_switch():
         return kappa * inner(G(u), G(v)) * omega.dx
 
     assert not strong_form(problem(form)).linear
+
+
+def poisson(u, v, omega):
+    return inner(G(u), G(v)) * omega.dx
+
+
+def stokes(up, vq, omega):
+    (u, p), (v, q) = up, vq
+    return (inner(G(u), G(v)) - p * ufl.div(v) - q * ufl.div(u)) * omega.dx
+
+
+VECTOR = Field("u", shape=(2,))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        (problem(poisson), "u"),
+        (problem(poisson, fields=VECTOR, dirichlet=Dirichlet("left", component=0)), "u"),
+        (
+            problem(stokes, fields=[VECTOR, Field("p")], dirichlet=Dirichlet(("left", "right"), field="u")),
+            "p",
+        ),
+    ],
+)
+def test_what_is_determined_up_to_a_constant_is_refused(wrong, field):
+    with pytest.raises(
+        InputError, match=f"pure Neumann problem: .*{field!r} is determined up to a constant; add a"
+    ):
+        check_determined(wrong, strong_form(wrong))
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        problem(poisson, dirichlet=Dirichlet(at=(0.0, 0.0))),
+        problem(lambda u, v, omega: poisson(u, v, omega) + u * v * omega.ds("left")),
+    ],
+)
+def test_a_point_value_or_a_robin_condition_determines_the_constant(right):
+    check_determined(right, strong_form(right))
 
 
 def test_an_edge_element_field_is_refused():
