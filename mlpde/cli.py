@@ -49,6 +49,13 @@ def main() -> None:
     except (InputError, GeometryError) as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "allocate memory" not in str(error):  # how torch says it
+            raise
+        print(
+            "Error: the memory does not suffice: choose smaller settings or a coarser size", file=sys.stderr
+        )
+        sys.exit(2)
 
 
 def one_thread_by_default() -> None:
@@ -145,7 +152,6 @@ def solve(
     """
     from mlpde import solving
     from mlpde.progress import displays
-    from mlpde.report import verdict
     from mlpde.results import check_folder, read_metrics
 
     loaded = case_files.load(case)
@@ -157,7 +163,7 @@ def solve(
         solving.solve(
             loaded, chosen, seed=seed, out=folder, resume=resume, display=display(solver), command=_command()
         )
-    _say(verdict(read_metrics(folder)), folder)
+    _say(read_metrics(folder), folder)
 
 
 @app.command()
@@ -182,7 +188,6 @@ def compare(
     """
     from mlpde import comparison
     from mlpde.progress import displays
-    from mlpde.report import verdict
     from mlpde.results import check_folder
 
     loaded = case_files.load(case)
@@ -194,7 +199,7 @@ def compare(
             loaded, chosen, seeds=seed, out=folder, display=display, command=_command()
         )
     typer.echo(str(result) + "\n")
-    _say(verdict(result.metrics), folder)
+    _say(result.metrics, folder)
     missed = [sentence for limit in limits if (sentence := _missed(limit, result.metrics))]
     for sentence in missed:
         typer.echo(f"Missed: {sentence}", err=True)
@@ -235,12 +240,15 @@ def bench(
 
 def _solvers(case: Case, names: Sequence[str], settings: Sequence[str]) -> list[Any]:
     """The solvers with the case's own settings, overridden by `--set`."""
-    from mlpde.solvers import check_accepts, solver, solver_class
+    from mlpde.solvers import SOLVERS, check_accepts, solver, solver_class
 
     if len(set(names)) < len(names):
         raise InputError(f"a solver is named twice: {', '.join(names)}")
     for name in names:
         solver_class(name)
+    for name in case.solvers:
+        if name not in SOLVERS:
+            raise unknown(f"solver in the settings of case {case.name!r}:", name, SOLVERS)
     chosen: dict[str, dict[str, Any]] = {name: dict(case.solvers.get(name, {})) for name in names}
     for text in settings:
         key, equals, value = text.partition("=")
@@ -298,9 +306,14 @@ def _takes(name: str, problem: Any) -> bool:
         return False
 
 
-def _say(sentences: Sequence[str], folder: Path) -> None:
-    for sentence in sentences:
+def _say(metrics: Mapping[str, Any], folder: Path) -> None:
+    from mlpde.report import summarise, verdict
+
+    for sentence in verdict(metrics):
         typer.echo(sentence)
+    for summary in summarise(metrics):
+        for warning in summary["warnings"]:
+            typer.echo(f"Warning: {summary['label']}: {warning}", err=True)
     typer.echo(f"report: {folder / 'report.html'}")
 
 

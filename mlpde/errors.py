@@ -31,8 +31,9 @@ def unknown(kind: str, name: object, valid: Iterable[str]) -> InputError:
 def user_line(error: BaseException) -> str:
     """`file:line: text` of the deepest frame of `error` that belongs to the user's own code."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        generated = frame.filename.startswith("<")  # such as a dataclass's __init__
         ours = frame.filename.startswith(_OURS) or any(part in frame.filename for part in _LIBRARIES)
-        if not ours and frame.lineno:
+        if not ours and not generated and frame.lineno:
             text = frame.line or linecache.getline(frame.filename, frame.lineno).strip()
             return f"{frame.filename}:{frame.lineno}: {text}"
     return ""

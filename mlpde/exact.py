@@ -84,7 +84,7 @@ def exact_solution(case: Any, fem: Solution | None = None) -> Solution:
         }
     )
     cost = {key: fem.info[key] if fem else 0 for key in ("seconds", "cpu_seconds", "unknowns")}
-    return Solution(
+    solution = Solution(
         "exact",
         "exact solution" + (f", the rest by {fem.config}" if fem else ""),
         problem.fields,
@@ -93,6 +93,14 @@ def exact_solution(case: Any, fem: Solution | None = None) -> Solution:
         {**cost, "estimated_error": estimated},
         case,
     )
+    samples = solution.samples
+    bad = ~(np.isfinite(samples.values).all(1) & np.isfinite(samples.gradients).all((1, 2)))
+    if bad.any():
+        where = tuple(float(f"{c:.4g}") for c in samples.points[bad.argmax()])
+        raise InputError(
+            f"the exact solution or its gradient is not finite at x = {where}: exact=... must hold in the whole domain"
+        )
+    return solution
 
 
 def fine_size(domain: Any) -> float:

@@ -189,6 +189,13 @@ class Case:
                 f"Case({self.name!r}): problem must be a Problem, Eigenproblem or SemilinearParabolic, "
                 f"not {self.problem!r}"
             )
+        if not isinstance(self.name, str) or not self.name or "/" in self.name:
+            raise InputError(f"a case's name must be a text that can name a folder, not {self.name!r}")
+        for kind in ("quantities", "outputs", "published", "solvers"):
+            if not isinstance(getattr(self, kind), Mapping):
+                raise InputError(
+                    f"Case({self.name!r}): {kind} must be a dict by name, not {getattr(self, kind)!r}"
+                )
         dim = self.problem.dim if isinstance(self.problem, SemilinearParabolic) else self.problem.domain.dim
         for name, quantity in self.quantities.items():
             function = quantity.expression if isinstance(quantity, At) else quantity
@@ -198,8 +205,13 @@ class Case:
         for name, output in self.outputs.items():
             arity(output, (2,), f"output {name!r}", "u, omega")
         for name, value in self.published.items():
-            if not (isinstance(value, tuple) and len(value) == 2):
-                raise InputError(f'published[{name!r}] must be (value, "source"), not {value!r}')
+            if not (isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], int | float)):
+                raise InputError(f'published[{name!r}] must be (number, "source"), not {value!r}')
+        for name, settings in self.solvers.items():
+            if not isinstance(settings, Mapping):
+                raise InputError(
+                    f'solvers[{name!r}] must be settings such as {{"width": 24}}, not {settings!r}'
+                )
 
 
 def field_of(problem: Any, condition: Dirichlet) -> Field:

@@ -34,6 +34,10 @@ def run(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
     leaves its error estimate out).
     """
     check_accepts(solver, case.problem, case.name)
+    if isinstance(case.problem, Problem) and hasattr(case.problem.domain, "mesh"):
+        from mlpde.formulation.functional import check_measured
+
+        check_measured(case)
     wall, cpu = time.perf_counter(), time.process_time()
     found = solver.solve(case.problem, seed=seed, monitor=monitor)
     measured = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}

@@ -135,7 +135,11 @@ WRONG = {
         (lambda: Case("c", problem(), quantities={"top": At((0, 0), lambda u: u)}), r"quantity 'top'\(u\) must take"),
         (lambda: Case("c", parabolic(), quantities={"mid": At((0, 0), lambda u, omega: u)}), r"needs 3 coordinates"),
         (lambda: Case("c", problem(), outputs={"flux": 3}), r"output 'flux' must be a function of \(u, omega\), not 3"),
-        (lambda: Case("c", problem(), published={"scf": 3.0}), r"\['scf'\] must be \(value, \"source\"\), not 3.0"),
+        (lambda: Case("c", problem(), published={"scf": 3.0}), r"\['scf'\] must be \(number, \"source\"\), not 3.0"),
+        (lambda: Case("c", problem(), published={"scf": ("3", "book")}), r"must be \(number, \"source\"\), not \('3'"),
+        (lambda: Case("../c", problem()), r"a case's name must be a text that can name a folder, not '../c'"),
+        (lambda: Case("c", problem(), quantities=[form]), r"Case\('c'\): quantities must be a dict by name, not \["),
+        (lambda: Case("c", problem(), solvers={"pinn": 3}), r"solvers\['pinn'\] must be settings such as .* not 3"),
     ],
 }  # fmt: skip
 

@@ -31,20 +31,14 @@ def pointwise(
     Raises InputError if it is no UFL expression.
     """
     omega, unknowns = _symbols(problem)
-    value = call_user(output, (unpacked(unknowns), omega), "output")
-    try:
-        expression = ufl.as_tensor(value) if isinstance(value, tuple | list) else ufl.as_ufl(value)
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"a pointwise output must be a UFL expression or a tuple of them, not {value!r}"
-        ) from error
+    expression = _pointwise_expression(output, omega, unknowns, "output")
     return _evaluate(expression, unknowns, problem, points, jets, normals)
 
 
 def integrate(quantity: Any, problem: Any, jets: JetsFunction, mesh: Any, time: float | None = None) -> float:
     """An integral `quantity(u, omega)` over the mesh, or the value of an `At`; for problems in time at `time`.
 
-    Raises InputError if the quantity is no scalar integral.
+    Raises InputError if the quantity is no integral.
     """
 
     def spacetime(points: np.ndarray) -> np.ndarray:
@@ -52,25 +46,13 @@ def integrate(quantity: Any, problem: Any, jets: JetsFunction, mesh: Any, time: 
 
     if isinstance(quantity, At):
         point = spacetime(np.asarray(quantity.point, float).reshape(1, -1))
-        value = pointwise(quantity.expression, problem, point, jets)
-        if value.shape != (1,):
-            raise InputError(
-                f"a quantity At({quantity.point}) must be a scalar, not of shape {value.shape[1:]}"
-            )
-        return float(value[0])
+        return float(pointwise(quantity.expression, problem, point, jets)[0])
     omega, unknowns = _symbols(problem)
-    form = call_user(quantity, (unpacked(unknowns), omega), "quantity")
-    if not isinstance(form, ufl.Form):
-        raise InputError(
-            f"a quantity must be an integral such as ... * omega.dx or an At(...), not {type(form).__name__}"
-        )
+    form = _integral_form(quantity, omega, unknowns, "quantity")
     total = 0.0
     for integral in form.integrals():
         degree = integral.metadata().get("quadrature_degree", QUADRATURE_DEGREE)
-        kind = integral.integral_type()
-        if kind not in ("cell", "exterior_facet"):
-            raise InputError(f"a quantity is an integral over omega.dx or omega.ds, not over {kind}")
-        inside = kind == "cell"
+        inside = integral.integral_type() == "cell"
         for name in covered(integral, problem.domain.regions if inside else problem.domain.boundaries):
             if inside:
                 (points, weights), normals = mesh.quadrature(degree, region=name), None
@@ -79,6 +61,47 @@ def integrate(quantity: Any, problem: Any, jets: JetsFunction, mesh: Any, time: 
             values = _evaluate(integral.integrand(), unknowns, problem, spacetime(points), jets, normals)
             total += float(weights @ values)
     return total
+
+
+def check_measured(case: Any) -> None:
+    """Refuse quantities and outputs of a Problem on a mesh that cannot be evaluated: before anything is solved."""
+    problem = case.problem
+    omega, unknowns = _symbols(problem)
+    for name, output in case.outputs.items():
+        _pointwise_expression(output, omega, unknowns, f"output {name!r}")
+    for name, quantity in case.quantities.items():
+        what = f"quantity {name!r}"
+        if not isinstance(quantity, At):
+            _integral_form(quantity, omega, unknowns, what)
+            continue
+        shape = _pointwise_expression(quantity.expression, omega, unknowns, what).ufl_shape
+        if shape:
+            raise InputError(f"{what} at the point {quantity.point} must be a scalar, not of shape {shape}")
+        if not problem.domain.contains(np.asarray(quantity.point, float).reshape(1, -1))[0]:
+            raise InputError(f"{what}: the point {quantity.point} lies outside the domain: give one inside")
+
+
+def _pointwise_expression(output: Callable, omega: Any, unknowns: list, what: str) -> Any:
+    value = call_user(output, (unpacked(unknowns), omega), what)
+    wrong = f"{what} must be a UFL expression or a tuple of them"
+    if isinstance(value, ufl.Form):
+        raise InputError(f"{wrong}, without a measure, not an integral")
+    try:
+        return ufl.as_tensor(value) if isinstance(value, tuple | list) else ufl.as_ufl(value)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{wrong}, not {value!r}") from error
+
+
+def _integral_form(quantity: Callable, omega: Any, unknowns: list, what: str) -> ufl.Form:
+    form = call_user(quantity, (unpacked(unknowns), omega), what)
+    if not isinstance(form, ufl.Form):
+        raise InputError(
+            f"{what} must be an integral such as ... * omega.dx or an At(...), not {type(form).__name__}"
+        )
+    for integral in form.integrals():
+        if (kind := integral.integral_type()) not in ("cell", "exterior_facet"):
+            raise InputError(f"{what} must be an integral over omega.dx or omega.ds, not over {kind}")
+    return form
 
 
 def _symbols(problem: Any) -> tuple[Any, list]:

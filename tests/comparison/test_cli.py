@@ -110,6 +110,11 @@ BROKEN = {
     "none.py": "x = 1\n",
     "other.py": "case = 3\n",
     "exits.py": "raise SystemExit(0)\n",
+    "settings.py": CASE.replace('"good": {', '"god": {'),
+    "outside.py": CASE.replace("lambda u, omega: u * omega.dx", "At((2.0,), lambda u, omega: u)").replace(
+        "import Case", "import At, Case"
+    ),
+    "pole.py": CASE.replace("lambda x: x[0]", "lambda x: ufl.ln(x[0] - 0.5)"),
 }
 
 
@@ -120,7 +125,22 @@ BROKEN = {
         (["solve", "cases/lime.py", "--solver", "good"], "there is no file cases/lime.py: did you mean line"),
         (["solve", "raises.py", "--solver", "good"], "raises.py:3: boom = 1 / 0: ZeroDivisionError"),
         (["solve", "syntax.py", "--solver", "good"], "syntax.py:1: '(' was never closed"),
-        (["solve", "name.py", "--solver", "good"], "must be an identifier"),
+        (
+            ["solve", "name.py", "--solver", "good"],
+            "name.py:8: interval(0.0, 1.0), Field(",
+        ),
+        (
+            ["solve", "settings.py", "--solver", "good"],
+            "unknown solver in the settings of case 'line': 'god'",
+        ),
+        (
+            ["solve", "outside.py", "--solver", "good"],
+            "quantity 'mean': the point (2.0,) lies outside the domain",
+        ),
+        (
+            ["compare", "pole.py", "--solver", "good"],
+            "the exact solution or its gradient is not finite at x = (",
+        ),
         (["solve", "none.py", "--solver", "good"], "has no `case`"),
         (["solve", "other.py", "--solver", "good"], "has a `case` that is int"),
         (["solve", "exits.py", "--solver", "good"], "SystemExit"),

@@ -9,9 +9,9 @@ import ufl
 from manufactured import jets as jets_of
 from torch import sin
 
-from geometry import Domain, disk, rectangle
-from mlpde import At, Field, InputError, Problem, dt
-from mlpde.formulation.functional import integrate, pointwise
+from geometry import Domain, annulus, disk, rectangle
+from mlpde import At, Case, Field, InputError, Problem, dt
+from mlpde.formulation.functional import check_measured, integrate, pointwise
 
 
 def solution(function, asked=None):
@@ -129,15 +129,28 @@ def test_in_time():
 @pytest.mark.parametrize(
     ("quantity", "sentence"),
     [
-        (lambda u, omega: u, r"a quantity must be an integral such as .* or an At\(...\), not Unknown"),
+        (lambda u, omega: u, r"quantity 'q' must be an integral such as .* or an At\(...\), not Unknown"),
         (lambda u, omega: ufl.grad(u) * omega.dx, r"failed at .*test_functional.py:\d+: .*ufl.grad\(u\) \* omega"),
         (lambda u, omega: ufl.avg(u) * ufl.dS, r"an integral over omega.dx or omega.ds, not over interior_facet"),
-        (At((0, 0), lambda u, omega: ufl.grad(u)), r"a quantity At\(\(0, 0\)\) must be a scalar, not of shape \(2,\)"),
+        (At((0, 0), lambda u, omega: ufl.grad(u)), r"quantity 'q' at .* must be a scalar, not of shape \(2,\)"),
         (At((0, 0), lambda u, omega: "much"), r"must be a UFL expression or a tuple of them, not 'much'"),
+        (At((0, 2), lambda u, omega: u), r"quantity 'q': the point \(0, 2\) lies outside the domain"),
         (lambda u, omega: u * omega.ds("lid"), r"unknown boundary 'lid'"),
     ],
 )  # fmt: skip
 def test_what_is_no_quantity(quantity, sentence):
-    square = problem(rectangle())
     with pytest.raises(InputError, match=sentence):
-        integrate(quantity, square, LINEAR, square.domain.mesh(0.5))
+        check_measured(Case("case", problem(rectangle()), quantities={"q": quantity}))
+
+
+def test_a_point_on_the_boundary_can_be_measured():
+    ring = problem(annulus(inner=0.5, outer=1.0))
+    angles = np.linspace(0, 2 * np.pi, 50)
+    points = [(r * np.cos(t), r * np.sin(t)) for r in (0.5, 1.0) for t in angles]
+    check_measured(Case("case", ring, quantities={str(p): At(tuple(p), lambda u, omega: u) for p in points}))
+
+
+def test_an_output_has_no_measure():
+    case = Case("case", problem(rectangle()), outputs={"flux": lambda u, omega: u * omega.dx})
+    with pytest.raises(InputError, match=r"output 'flux' must be a UFL expression .*without a measure"):
+        check_measured(case)
