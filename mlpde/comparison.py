@@ -63,6 +63,10 @@ def compare(
     solvers, seeds = list(solvers), list(seeds)
     if not solvers or not seeds:
         raise InputError("compare needs at least one solver and one seed")
+    if len(set(seeds)) < len(seeds):
+        raise InputError(
+            f"a seed is given twice, which says nothing about the spread: {', '.join(map(str, seeds))}"
+        )
     labels = _labels(solvers)
     for solver in solvers:
         check_accepts(solver, case.problem, case.name)

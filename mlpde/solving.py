@@ -34,6 +34,8 @@ def run(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
     leaves its error estimate out).
     """
     check_accepts(solver, case.problem, case.name)
+    if not isinstance(seed, int) or seed < 0:
+        raise InputError(f"the seed must be an integer from 0 on, not {seed!r}")
     if isinstance(case.problem, Problem) and hasattr(case.problem.domain, "mesh"):
         from mlpde.formulation.functional import check_measured
 

@@ -141,6 +141,11 @@ BROKEN = {
             ["compare", "pole.py", "--solver", "good"],
             "the exact solution or its gradient is not finite at x = (",
         ),
+        (
+            ["solve", "line", "--solver", "good", "--seed", "-1"],
+            "the seed must be an integer from 0 on, not -1",
+        ),
+        (["compare", "line", "--solver", "good", "--seed", "1", "--seed", "1"], "a seed is given twice"),
         (["solve", "none.py", "--solver", "good"], "has no `case`"),
         (["solve", "other.py", "--solver", "good"], "has a `case` that is int"),
         (["solve", "exits.py", "--solver", "good"], "SystemExit"),
