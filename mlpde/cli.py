@@ -123,7 +123,8 @@ def show(case: CaseArgument) -> None:
     if getattr(problem, "time", None):
         lines["time"] = "{:g} to {:g}".format(*problem.time)
     lines["Dirichlet"] = ", ".join(str(c.boundary or f"at {c.at}") for c in problem.dirichlet)
-    lines["exact solution"] = ", ".join(problem.exact) if isinstance(problem.exact or {}, Mapping) else "u"
+    exact = getattr(problem, "exact", None) or {}
+    lines["exact solution"] = ", ".join(exact) if isinstance(exact, Mapping) else "u"
     lines["quantities"], lines["outputs"] = ", ".join(loaded.quantities), ", ".join(loaded.outputs)
     lines["published"] = "; ".join(
         f"{name} = {value:g} ({source})" for name, (value, source) in loaded.published.items()

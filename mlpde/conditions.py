@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -102,9 +102,23 @@ def check_fields(problem: Any) -> None:
     object.__setattr__(problem, "fields", as_tuple(problem.fields))
     if not problem.fields or not all(isinstance(f, Field) for f in problem.fields):
         raise InputError(f'fields must be Field("u") or a list of them, not {problem.fields!r}')
+    dim = getattr(problem.domain, "dim", 0)
+    if any(f.family == "Nedelec" for f in problem.fields):
+        object.__setattr__(problem, "fields", tuple(_edge_field(f, dim) for f in problem.fields))
     names = [f.name for f in problem.fields]
     if len(set(names)) < len(names):
         raise InputError(f"two fields have the same name: {names}")
+
+
+def _edge_field(field: Field, dim: int) -> Field:
+    """A Nedelec field is a vector of the space's dimension, whether it says so or not."""
+    if field.family != "Nedelec":
+        return field
+    if dim not in (2, 3) or field.shape not in ((), (dim,)):
+        raise InputError(
+            f"field {field.name!r}: a Nedelec field is a vector, of 2 components in 2-D and 3 in 3-D"
+        )
+    return replace(field, shape=(dim,))
 
 
 def check_domain(domain: Any) -> None:

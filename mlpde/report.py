@@ -225,7 +225,8 @@ def quantity_table(metrics: Metrics) -> dict[str, Any] | None:
             )
         known = reference["quantities"].get(name) if reference else None
         if reference:
-            row.append("–" if known is None else number(known, 6))
+            own = reference["info"].get("estimated_quantity_error", {}).get(name)
+            row.append(("–" if known is None else number(known, 6)) + (f" ± {number(own, 1)}" if own else ""))
         for s in summaries:
             value = s["quantities"].get(name)
             text = "–" if value is None else number(value, 6)

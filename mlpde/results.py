@@ -46,7 +46,9 @@ def check_folder(out: str | Path) -> Path:
 def write_comparison(folder: Path, comparison: Comparison) -> None:
     """Everything about a comparison; the folder appears, or is replaced, as a whole."""
     shown = {REFERENCE: comparison.reference}
-    shown |= {label: comparison.typical(label) for label in comparison.solutions}
+    for label in comparison.solutions:
+        typical = comparison.typical(label)
+        shown[label] = typical.aligned(comparison.reference) if typical.is_eigen else typical
     with replacing(folder) as temporary:
         _write(temporary, comparison.metrics, shown)
         if comparison.reference.solver != "exact":

@@ -12,7 +12,7 @@ import json
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from dataclasses import field as attribute
 from functools import cached_property
 from pathlib import Path
@@ -23,10 +23,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlpde.errors import InputError, unknown
 from mlpde.files import plain, replacing
+from mlpde.modes import alignment
 from mlpde.problem import Case, Field
 
 MODELS = {
     "fem": "reference_fem.function:FiniteElementFunction",
+    "fem_modes": "reference_fem.modes:FiniteElementModes",
     "random_features": "mlpde.representation.models:RandomFeatureModel",
     "network": "mlpde.representation.models:NetworkModel",
 }
@@ -58,7 +60,10 @@ class Model(Protocol):
 
 
 class Samples(NamedTuple):
-    """A function on its own quadrature points: points (n, d), weights (n,), values (n, M), gradients (n, M, d)."""
+    """A function on its own quadrature points: points (n, d), weights (n,), values (n, M), gradients (n, M, d).
+
+    Of eigenmodes: values (n, modes, M), gradients (n, modes, M, d).
+    """
 
     points: Array
     weights: Array
@@ -124,6 +129,39 @@ class Solution:
         gradient = np.stack([jets[i][:, columns] for i in directions], axis=-1)
         return gradient.reshape(-1, *target.shape, self.dim)
 
+    @property
+    def is_eigen(self) -> bool:
+        """True for the solution of an eigenproblem."""
+        return hasattr(self.model, "eigenvalues")
+
+    @property
+    def eigenvalues(self) -> Array:
+        """The eigenvalues, ascending; InputError if the problem was no eigenproblem."""
+        if not self.is_eigen:
+            raise InputError("the problem that was solved is no eigenproblem: it has no eigenvalues")
+        return np.asarray(self.model.eigenvalues)  # type: ignore[attr-defined]
+
+    def __getitem__(self, k: int) -> Solution:
+        """Eigenmode k, from 0; evaluated itself, the solution of an eigenproblem is its first mode."""
+        if not 0 <= k < len(self.eigenvalues):
+            raise InputError(f"mode {k}: the solution has the modes 0 to {len(self.eigenvalues) - 1}")
+        return replace(self, model=self.model.mode(k))  # type: ignore[attr-defined]
+
+    def aligned(self, reference: Solution) -> Solution:
+        """The eigenmodes as combinations, within multiple eigenvalues, that are nearest to the reference's in L2."""
+        count = min(len(self.eigenvalues), len(reference.eigenvalues))
+        points, weights, known, _ = reference.samples
+        own = self.model.mode_jets(points, [()])[()]  # type: ignore[attr-defined]
+        coefficients = alignment(weights, own[:, :count], known[:, :count], reference.eigenvalues[:count])
+        return replace(self, model=self.model.combined(coefficients))  # type: ignore[attr-defined]
+
+    @property
+    def eigenvalue_quantities(self) -> dict[str, float]:
+        """{"eigenvalue 1": ...}; empty if there are none."""
+        return (
+            {f"eigenvalue {k + 1}": float(v) for k, v in enumerate(self.eigenvalues)} if self.is_eigen else {}
+        )
+
     def outside(self, points: ArrayLike) -> NDArray[np.bool_]:
         """Which of the points (n, d) lie outside the domain."""
         points = self._checked(points)
@@ -154,8 +192,10 @@ class Solution:
             return dict(self.info.get("quantities", {}))
         from mlpde.formulation import functional
 
-        where = self.mesh if self.mesh is not None else self.problem.domain
-        return {
+        where = (
+            self.mesh if self.mesh is not None else self.problem.domain
+        )  # of an eigenproblem: of its first mode
+        return self.eigenvalue_quantities | {
             name: functional.integrate(
                 quantity, self.problem, self.model.jets, where, self.info.get("default_time")
             )
@@ -169,6 +209,8 @@ class Solution:
     def error(self, reference: Solution) -> dict[str, dict[str, Any]]:
         """Relative errors by field name, on the reference's quadrature points.
 
+        Of eigenmodes: the worst of them, compared as subspaces (`aligned`).
+
         l2 = |u - r| / |r| in L2; h1 the same in the full H1 norm; max = max |u - r| / max |r|; vectors are
         measured in the Euclidean norm, mean_zero fields are shifted to mean zero first.  In time these hold at the
         default time, and l2_time is in L2(0, T; L2).  A zero reference gives absolute errors, with "absolute": True.
@@ -178,6 +220,8 @@ class Solution:
                 f"the solution by {self.solver} has the fields {[f.name for f in self.fields]}, the reference by "
                 f"{reference.solver} has {[f.name for f in reference.fields]} (or other shapes)"
             )
+        if self.is_eigen:
+            return self._mode_errors(reference)
         known = reference.samples
         own = self._sample(known.points, known.weights)
         errors: dict[str, dict[str, Any]] = {}
@@ -195,6 +239,8 @@ class Solution:
 
     def output_errors(self, reference: Solution) -> dict[str, dict[str, Any]]:
         """Relative l2 and max errors of the case's outputs, on the reference's quadrature points, as in `error`."""
+        if self.is_eigen:
+            return {}  # the sign of a mode, and so that of an output, is arbitrary
         points, weights = reference.samples.points, reference.samples.weights
         own, known = self._outputs(points), reference._outputs(points)
         flat = {name: [v.reshape(len(points), -1) for v in (own[name], known[name])] for name in known}
@@ -311,10 +357,29 @@ class Solution:
     def _sample(self, points: Array, weights: Array) -> Samples:
         # no inside test: these are points of the reference's mesh, on a curved boundary perhaps not of this one's
         directions = [(i,) for i in range(self.dim)]
-        jets = self.jets(points, [(), *directions])
+        if self.is_eigen:
+            jets = self.model.mode_jets(points, [(), *directions])  # type: ignore[attr-defined]
+        else:
+            jets = self.jets(points, [(), *directions])
         return Samples(
             points, weights, np.asarray(jets[()]), np.stack([jets[i] for i in directions], axis=-1)
         )
+
+    def _mode_errors(self, reference: Solution) -> dict[str, dict[str, Any]]:
+        """As `error`: the worst of all modes, after `aligned`."""
+        known, one = reference.samples, self.aligned(reference)
+        own = one._sample(known.points, known.weights)
+        worst: dict[str, dict[str, Any]] = {}
+        for f, columns in self._columns:
+            errors = []
+            for k in range(len(one.eigenvalues)):
+                e, size = own.values[:, k, columns] - known.values[:, k, columns], known.values[:, k, columns]
+                slope = own.gradients[:, k, columns] - known.gradients[:, k, columns]
+                errors.append(_relative(known.weights, e, size, slope, known.gradients[:, k, columns]))
+            worst[f.name] = {
+                measure: max(error[measure] for error in errors) for measure in ("l2", "max", "h1")
+            }
+        return worst
 
     def _errors_over_time(self, reference: Solution) -> dict[str, float]:
         start, end = reference.time or (0.0, 0.0)

@@ -14,6 +14,7 @@ from mpi4py import MPI
 
 # isort: split
 # The line above loads the MPI library that PETSc and DOLFINx need.
+import basix
 import dolfinx
 import numpy as np
 import ufl
@@ -23,7 +24,7 @@ from ufl.algorithms.analysis import extract_type
 
 from mlpde.errors import InputError
 from mlpde.formulation.condition_rows import value_at
-from mlpde.problem import Dirichlet, Field, Problem, field_of
+from mlpde.problem import Dirichlet, Eigenproblem, Field, Problem, field_of
 from reference_fem.forms import JIT, bind_omega
 from reference_fem.mesh import DistributedMesh
 
@@ -50,7 +51,9 @@ class Constraints:
     points: tuple[PointValue, ...]
 
 
-def constrain(problem: Problem, mesh: DistributedMesh, unknowns: Sequence[fem.Function]) -> Constraints:
+def constrain(
+    problem: Problem | Eigenproblem, mesh: DistributedMesh, unknowns: Sequence[fem.Function]
+) -> Constraints:
     """Write all Dirichlet values into the unknowns and say where.  On a shared corner the later condition holds.
 
     Raises InputError for a value of the wrong shape, one that is not finite, or a point condition off the nodes that no
@@ -71,7 +74,13 @@ def constrain(problem: Problem, mesh: DistributedMesh, unknowns: Sequence[fem.Fu
             if not is_node:
                 points.append(_between_nodes(condition, field, k, value, mesh.mesh))
                 continue
-        size = max(field.size, 1)
+        size = (
+            unknown.function_space.dofmap.bs
+        )  # 1 for edge elements, whose degrees of freedom are tangential
+        if field.family == "Nedelec" and condition.component is not None:
+            raise InputError(
+                f"{condition.label}: a Nedelec field is fixed by its tangential trace, without component="
+            )
         components = range(size) if condition.component is None else (condition.component,)
         data = _interpolate(value, unknown.function_space, components, dofs, condition)
         for component in components:
@@ -79,7 +88,10 @@ def constrain(problem: Problem, mesh: DistributedMesh, unknowns: Sequence[fem.Fu
             unknown.x.array[unrolled] = data[unrolled]
             fixed[k].append(unrolled)
             space = unknown.function_space.sub(component) if size > 1 else unknown.function_space
-            markers.append(fem.dirichletbc(0.0, unrolled, space))
+            if field.family == "Nedelec":
+                markers.append(fem.dirichletbc(fem.Function(space), unrolled))
+            else:
+                markers.append(fem.dirichletbc(0.0, unrolled, space))
     return Constraints(tuple(np.unique(np.concatenate(f)) for f in fixed), markers, tuple(points))
 
 
@@ -92,7 +104,7 @@ def _value(condition: Dirichlet, field: Field, mesh: DistributedMesh) -> ufl.cor
 
 
 def _on_boundaries(
-    condition: Dirichlet, problem: Problem, mesh: DistributedMesh, space: fem.FunctionSpace
+    condition: Dirichlet, problem: Problem | Eigenproblem, mesh: DistributedMesh, space: fem.FunctionSpace
 ) -> NDArray:
     names = condition.boundaries(problem.domain)
     facets = np.concatenate([mesh.facet_tags.find(mesh.boundaries[name]) for name in names])
@@ -142,18 +154,22 @@ def _interpolate(
         rows[components[0]] = value
         value = ufl.as_tensor(np.array(rows).reshape(space.value_shape).tolist())
     data = fem.Function(space)
-    if not extract_type(value, ufl.classes.SpatialCoordinate):  # nothing to compile for a constant
-        entries = [value[index](()) for index in np.ndindex(value.ufl_shape)]
-        data.x.array.reshape(-1, size)[:] = np.asarray(entries, dtype=np.float64)
-    else:
+    nodal = space.element.basix_element.family == basix.ElementFamily.P
+    if extract_type(value, ufl.classes.SpatialCoordinate):
         _evaluate(value, data, dofs)
+    else:
+        entries = np.asarray([value[index](()) for index in np.ndindex(value.ufl_shape)], dtype=np.float64)
+        if nodal:  # nothing to compile
+            data.x.array.reshape(-1, size)[:] = entries
+        else:
+            _evaluate(fem.Constant(mesh, entries.reshape(value.ufl_shape)), data, dofs)
     used = (size * dofs[:, None] + np.asarray(components)).ravel()
     bad = ~np.isfinite(data.x.array[used])
     if mesh.comm.allreduce(bool(bad.any()), op=MPI.LOR):
         where = ""
         if bad.any():
-            x = space.tabulate_dof_coordinates()[used[bad][0] // size][: mesh.geometry.dim]
-            where = f" at x = {tuple(float(round(c, 6)) for c in x)}"
+            x = space.tabulate_dof_coordinates()[used[bad][0] // size][: mesh.geometry.dim] if nodal else ()
+            where = f" at x = {tuple(float(round(c, 6)) for c in x)}" if nodal else ""
         name = condition.at if condition.boundary is None else condition.boundary
         raise InputError(f"the Dirichlet value on {name!r} is not finite{where}")
     return data.x.array

@@ -6,19 +6,23 @@ The finer mesh follows the boundary more closely as well, so the estimate sees t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from mlpde.problem import Field
+from mlpde.solution import Solution
 from reference_fem.function import FiniteElementFunction
+from reference_fem.modes import FiniteElementModes
 
 
 def relative_difference(
     fields: Sequence[Field], coarse: FiniteElementFunction, fine: FiniteElementFunction
-) -> dict[str, dict[str, float]]:
-    """{field: {"l2", "h1"}}: |coarse - fine| / |fine| in L2 and in the full H1 norm, by quadrature on the fine mesh.
+) -> dict[str, Any]:
+    """{"estimated_error": {field: {"l2", "h1"}}}: |coarse - fine| / |fine| in L2 and in the full H1 norm.
 
-    Quadrature points that lie outside the coarse mesh by more than its own error are left out.  Where the fine function
+    By quadrature on the fine mesh.
+    Points that lie outside the coarse mesh by more than its own error are left out.  Where the fine function
     is zero the difference is absolute.
     """
     alphas = [(), *((i,) for i in range(fine.mesh.dim))]
@@ -37,7 +41,22 @@ def relative_difference(
                 squares[name][len(alpha)] += weights[inside] @ np.stack(
                     [(e**2).sum(1), (f**2).sum(1)], axis=1
                 )
-    return {name: {"l2": _ratio(*s[0]), "h1": _ratio(*s.sum(0))} for name, s in squares.items()}
+    errors = {name: {"l2": _ratio(*s[0]), "h1": _ratio(*s.sum(0))} for name, s in squares.items()}
+    return {"estimated_error": errors}
+
+
+def mode_difference(
+    fields: Sequence[Field], coarse: FiniteElementModes, fine: FiniteElementModes
+) -> dict[str, Any]:
+    """The same for eigenmodes as subspaces; and {"estimated_quantity_error": {"eigenvalue 1": ...}}, absolute."""
+    one, other = (Solution("fem", "", tuple(fields), modes, modes.mesh) for modes in (coarse, fine))
+    values = zip(one.eigenvalue_quantities.items(), other.eigenvalue_quantities.values(), strict=False)
+    return {
+        "estimated_error": {
+            name: {key: error[key] for key in ("l2", "h1")} for name, error in one.error(other).items()
+        },
+        "estimated_quantity_error": {name: abs(a - b) for (name, a), b in values},
+    }
 
 
 def _ratio(difference: float, size: float) -> float:

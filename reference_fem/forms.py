@@ -7,7 +7,7 @@ Several fields live in separate spaces and give blocked forms: sub-spaces of a m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,9 @@ from ufl.algorithms.check_arities import ArityMismatch, check_form_arity
 from ufl.algorithms.remove_complex_nodes import remove_complex_nodes
 
 from mlpde.errors import InputError
-from mlpde.formulation.weak_form import build_form
+from mlpde.formulation.weak_form import build_form, unpacked
 from mlpde.language import NamedMeasure, Omega
-from mlpde.problem import Problem
+from mlpde.problem import Field, Problem
 from reference_fem.function import VARIANT
 from reference_fem.mesh import DistributedMesh
 
@@ -47,10 +47,15 @@ def bind_omega(mesh: DistributedMesh) -> Omega:
     )
 
 
-def lagrange_space(mesh: dolfinx.mesh.Mesh, degree: int, shape: tuple[int, ...]) -> fem.FunctionSpace:
-    """Continuous piecewise polynomials of `degree` with values of `shape`."""
+def field_space(mesh: dolfinx.mesh.Mesh, field: Field, degree: int) -> fem.FunctionSpace:
+    """Piecewise polynomials of `degree`: continuous (Lagrange), or with continuous tangential parts (Nedelec).
+
+    Nedelec's are the edge elements of the first kind, doi:10.1007/BF01396415.
+    """
+    if field.family == "Nedelec":
+        return fem.functionspace(mesh, basix.ufl.element("N1curl", mesh.basix_cell(), degree))
     element = basix.ufl.element(
-        "Lagrange", mesh.basix_cell(), degree, lagrange_variant=VARIANT, shape=shape or None
+        "Lagrange", mesh.basix_cell(), degree, lagrange_variant=VARIANT, shape=field.shape or None
     )
     return fem.functionspace(mesh, element)
 
@@ -102,6 +107,33 @@ def discretise(problem: Problem, mesh: DistributedMesh, degree: int) -> Discreti
     return Discretisation(mesh, unknowns, _compile(ufl.extract_blocks(residual)), _compile(blocks), linear)
 
 
+def bilinear(function: Callable, spaces: Sequence[fem.FunctionSpace], what: str) -> Any:
+    """The form function(u, v), compiled; nested lists if there are several fields.
+
+    Raises InputError, with the name `what`, unless it is an integral that is linear in u and in v.
+    """
+    product = ufl.MixedFunctionSpace(*spaces)
+    tests, steps = list(ufl.TestFunctions(product)), list(ufl.TrialFunctions(product))
+    form = function(unpacked(steps), unpacked(tests))
+    if not isinstance(form, ufl.Form):
+        raise InputError(f"{what} must return an integral such as ... * omega.dx; it returned {form!r}")
+    form = remove_complex_nodes(expand_derivatives(form))
+    if form.empty():
+        raise InputError(f"{what} is zero: it must contain the unknown and the test function")
+    try:
+        blocks = [list(row) for row in ufl.extract_blocks(form)]
+        for row, test in zip(blocks, tests, strict=True):
+            for block, step in zip(row, steps, strict=True):
+                if block is not None:
+                    check_form_arity(block, (test, step), complex_mode=False)
+    except (ArityMismatch, IndexError, ValueError) as error:
+        raise InputError(f"{what}(u, v, omega) must be linear in u and in v in every term") from error
+    for k, (step, test) in enumerate(zip(steps, tests, strict=True)):
+        if blocks[k][k] is None:  # keeps the diagonal in the sparsity
+            blocks[k][k] = fem.Constant(spaces[0].mesh, 0.0) * ufl.inner(step, test) * ufl.dx
+    return _compile(blocks if len(spaces) > 1 else blocks[0][0])
+
+
 def _compile(form: Any) -> Any:
     """A form, or nested lists of forms, as DOLFINx's."""
     return fem.form(form, jit_options=JIT)
@@ -110,9 +142,7 @@ def _compile(form: Any) -> Any:
 def _forms(problem: Problem, mesh: DistributedMesh, degrees: Sequence[int]) -> tuple:
     """Residual, Jacobian, unknowns, trial and test functions."""
     names = [f.name for f in problem.fields]
-    spaces = [
-        lagrange_space(mesh.mesh, degree, f.shape) for f, degree in zip(problem.fields, degrees, strict=True)
-    ]
+    spaces = [field_space(mesh.mesh, f, degree) for f, degree in zip(problem.fields, degrees, strict=True)]
     unknowns = tuple(fem.Function(space, name=name) for space, name in zip(spaces, names, strict=True))
     if len(spaces) == 1:
         tests, steps = [ufl.TestFunction(spaces[0])], [ufl.TrialFunction(spaces[0])]

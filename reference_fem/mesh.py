@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mpi4py import MPI
 
@@ -18,6 +19,7 @@ from dolfinx.io.gmsh import cell_perm_array
 import geometry
 from reference_fem.function import CELLS
 
+MAX_GEOMETRY_ORDER = 3  # of gmsh's meshes in DOLFINx
 DOLFINX_CELLS = {
     1: dolfinx.mesh.CellType.interval,
     2: dolfinx.mesh.CellType.triangle,
@@ -46,6 +48,22 @@ class DistributedMesh:
     def boundaries(self) -> dict[str, int]:
         """Tag by name."""
         return {name: k + 1 for k, name in enumerate(self.source.boundaries)}
+
+
+def distributed_mesh(
+    domain: geometry.Domain, size: float | None, degree: int, comm: MPI.Comm
+) -> DistributedMesh:
+    """The mesh for elements of `degree`, made on rank 0; an error there is raised on every rank."""
+    mesh: Any = None
+    if comm.rank == 0:
+        try:
+            mesh = domain.mesh(size, order=min(max(2, degree), MAX_GEOMETRY_ORDER))
+        except geometry.GeometryError as error:
+            mesh = error
+    mesh = comm.bcast(mesh) if comm.size > 1 else mesh
+    if isinstance(mesh, Exception):
+        raise mesh
+    return distribute(mesh, comm)
 
 
 def distribute(source: geometry.Mesh, comm: MPI.Comm = MPI.COMM_WORLD) -> DistributedMesh:

@@ -15,20 +15,22 @@ import dolfinx
 import numpy as np
 import ufl
 from petsc4py import PETSc
+from slepc4py import SLEPc
 
 import geometry
 from mlpde.errors import InputError
-from mlpde.problem import Problem
+from mlpde.problem import Eigenproblem, Problem
 from mlpde.solution import Solution
+from reference_fem import eigenproblem
 from reference_fem.dirichlet import PointValue, constrain
-from reference_fem.estimate import relative_difference
+from reference_fem.estimate import mode_difference, relative_difference
 from reference_fem.forms import discretise
 from reference_fem.function import FiniteElementFunction
-from reference_fem.mesh import distribute
+from reference_fem.gather import gather
+from reference_fem.mesh import MAX_GEOMETRY_ORDER, distributed_mesh
 from reference_fem.newton import solve_system
 from reference_fem.system import System
 
-MAX_GEOMETRY_ORDER = 3  # of gmsh's meshes in DOLFINx
 BALANCED = 1e-8  # relative imbalance of the data that is worth no word
 
 
@@ -42,7 +44,9 @@ class FEM:
     """
 
     name: ClassVar[str] = "fem"
-    accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
+    accepts: ClassVar[frozenset[str]] = frozenset(
+        {"steady", "eigenproblem", "several fields", "Nedelec", "point condition"}
+    )
 
     degree: int = 2
     size: float | None = None
@@ -54,7 +58,7 @@ class FEM:
         if self.size is not None and not self.size > 0:
             raise InputError(f"FEM: size must be positive, not {self.size!r}")
 
-    def solve(self, problem: Problem, *, seed: int = 0, monitor: Any = None) -> Solution:
+    def solve(self, problem: Problem | Eigenproblem, *, seed: int = 0, monitor: Any = None) -> Solution:
         """The solution of degree `degree`, with info["estimated_error"] = {field: {"l2", "h1"}}, relative.
 
         `seed` plays no role.  Raises InputError if the problem has no unique solution or its data are not finite.
@@ -62,15 +66,18 @@ class FEM:
         if not isinstance(problem.domain, geometry.Domain):
             raise InputError(f"FEM needs a geometry.Domain, which has a mesh, not {problem.domain!r}")
         total = 2 if self.estimate else 1
-        function, info = solve_level(problem, self.size, self.degree)
+        is_eigenproblem = isinstance(problem, Eigenproblem)
+        level: Any = eigenproblem.solve_level if is_eigenproblem else solve_level
+        difference: Any = mode_difference if is_eigenproblem else relative_difference
+        function, info = level(problem, self.size, self.degree)
         if monitor is not None:
             monitor.update(1, total, unknowns=info["unknowns"])
         info |= {"seed": seed, "versions": versions()}
         if self.estimate:
             size = problem.domain.default_size if self.size is None else self.size
-            finer, facts = solve_level(problem, size / 2, self.degree + 1)
+            finer, facts = level(problem, size / 2, self.degree + 1)
             start, cpu = time.perf_counter(), time.process_time()
-            info["estimated_error"] = relative_difference(problem.fields, function, finer)
+            info |= difference(problem.fields, function, finer)
             info["estimate"] = {
                 "unknowns": facts["unknowns"],
                 "seconds": facts["seconds"] + time.perf_counter() - start,
@@ -87,13 +94,11 @@ def solve_level(
     """Solve on one mesh; the same function on every rank, and {"seconds", "cpu_seconds", "unknowns", ...}."""
     start, cpu = time.perf_counter(), time.process_time()
     comm = MPI.COMM_WORLD
-    source = _mesh_on_all(problem.domain, size, min(max(2, degree), MAX_GEOMETRY_ORDER), comm)
-    mesh = distribute(source, comm)
+    mesh = distributed_mesh(problem.domain, size, degree, comm)
     forms = discretise(problem, mesh, degree)
     system = System(forms, constrain(problem, mesh, forms.unknowns))
     facts = solve_system(problem, system)
-    function = gather(system)
-    function = fix_constants(problem, function, system.constraints.points)
+    function = fix_constants(problem, gather(mesh, forms.unknowns), system.constraints.points)
     warnings = [
         f"the sources and boundary fluxes of field {name!r} balance up to {value:.1e} only; the rest was spread evenly"
         for name, value in facts["imbalance"].items()
@@ -106,37 +111,6 @@ def solve_level(
         "history": [{"step": step, "residual": norm} for step, norm in enumerate(facts["history"])],
         "warnings": warnings,
     }
-
-
-def _mesh_on_all(domain: geometry.Domain, size: float | None, order: int, comm: MPI.Comm) -> geometry.Mesh:
-    """The mesh, made on rank 0; an error there is raised on every rank."""
-    mesh: Any = None
-    if comm.rank == 0:
-        try:
-            mesh = domain.mesh(size, order=order)
-        except geometry.GeometryError as error:
-            mesh = error
-    mesh = comm.bcast(mesh) if comm.size > 1 else mesh
-    if isinstance(mesh, Exception):
-        raise mesh
-    return mesh
-
-
-def gather(system: System) -> FiniteElementFunction:
-    """The unknowns as one function on the whole mesh, on every rank."""
-    mesh, source = system.forms.mesh.mesh, system.forms.mesh.source
-    owned = mesh.topology.index_map(mesh.topology.dim).size_local
-    numbers = mesh.topology.original_cell_index[:owned]
-    values, degrees = [], []
-    for u in system.forms.unknowns:
-        space = u.function_space
-        local = u.x.array.reshape(-1, space.dofmap.bs)[space.dofmap.list[:owned]]
-        whole = np.empty((len(source.cells), *local.shape[1:]))
-        for cells, part in system.comm.allgather((numbers, local)):
-            whole[cells] = part
-        values.append(whole)
-        degrees.append(space.element.basix_element.degree)
-    return FiniteElementFunction(source, tuple(degrees), tuple(values))
 
 
 def fix_constants(
@@ -169,4 +143,5 @@ def versions() -> dict[str, str]:
         "ufl": ufl.__version__,
         "basix": basix.__version__,
         "petsc": ".".join(map(str, PETSc.Sys.getVersion())),
+        "slepc": ".".join(map(str, SLEPc.Sys.getVersion())),
     }

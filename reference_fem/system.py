@@ -13,6 +13,7 @@ from mpi4py import MPI
 
 # isort: split
 # The line above loads the MPI library that PETSc and DOLFINx need.
+import basix
 import numpy as np
 from dolfinx.fem import petsc
 from numpy.typing import NDArray
@@ -109,8 +110,9 @@ class System:
         bad = np.flatnonzero(~np.isfinite(values))
         found = next((c for c in self.comm.allgather(self._place(bad[0]) if len(bad) else None) if c), None)
         if found:
+            where = f" near x = {found[1]}" if found[1] else ""
             raise InputError(
-                f"{what} is not finite (nan or infinite) at the field {found[0]!r} near x = {found[1]}: "
+                f"{what} is not finite (nan or infinite) at the field {found[0]!r}{where}: "
                 "a coefficient or a datum is not defined there"
             )
 
@@ -119,5 +121,7 @@ class System:
         k = int(np.searchsorted(self.offsets, row, side="right")) - 1
         u = self.forms.unknowns[k]
         space = u.function_space
+        if space.element.basix_element.family != basix.ElementFamily.P:  # an edge element has no nodes
+            return u.name, ()
         x = space.tabulate_dof_coordinates()[(row - self.offsets[k]) // space.dofmap.bs]
         return u.name, tuple(float(f"{c:.4g}") for c in x[: space.mesh.geometry.dim])

@@ -17,7 +17,7 @@ PACKAGES = ("geometry", "mlpde", "reference_fem", "cases")
 PROBLEM = ("geometry.*", "mlpde.errors", "mlpde.files", "mlpde.language", "mlpde.conditions", "mlpde.problem")
 FORMULATION = (*PROBLEM, "mlpde.formulation.*")
 NUMERICS = (*FORMULATION, "mlpde.representation.*", "mlpde.optimize.*")
-SOLUTION = (*NUMERICS, "mlpde.monitor", "mlpde.settings", "mlpde.solution")
+SOLUTION = (*NUMERICS, "mlpde.modes", "mlpde.monitor", "mlpde.settings", "mlpde.solution")
 PICTURES = (*SOLUTION, "mlpde.fields", "mlpde.plotting", "mlpde.report")
 COMPARE = (
     *PICTURES,
@@ -46,6 +46,7 @@ LAYERS = {
     "mlpde.files": (),
     "mlpde.monitor": PROBLEM,
     "mlpde.settings": ("mlpde.errors",),
+    "mlpde.modes": (),
     "mlpde.solution": PICTURES,  # solution.plot()
     "mlpde.solvers.*": SOLUTION,  # neither another solver nor the table of them
     "mlpde.exact": SOLUTION,
@@ -60,7 +61,7 @@ LAYERS = {
     "mlpde.case_files": (*COMPARE, "cases"),
     "mlpde.bench.*": (*CLI, "mlpde.solvers.*"),
     "mlpde.cli": CLI,
-    "reference_fem.*": (*FORMULATION, "mlpde.monitor", "mlpde.solution", "reference_fem.*"),
+    "reference_fem.*": (*FORMULATION, "mlpde.monitor", "mlpde.modes", "mlpde.solution", "reference_fem.*"),
     "cases.*": ("geometry", "mlpde", "cases.*"),
 }
 # Libraries with global state or a heavy installation, and the only modules that import them.
