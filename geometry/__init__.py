@@ -4,7 +4,8 @@ from geometry.domain import Domain
 from geometry.errors import GeometryError
 from geometry.mesh import Mesh
 from geometry.meshless import Ball, Box
-from geometry.shapes import annulus, ball, cuboid, disk, interval, l_shape, plate_with_holes, rectangle
+from geometry.perforated import box_with_cavities, channel, hole_cluster, plate_with_holes
+from geometry.shapes import annulus, ball, cuboid, disk, interval, l_shape, rectangle, slit_square
 
 __all__ = [
     "Ball",
@@ -14,10 +15,14 @@ __all__ = [
     "Mesh",
     "annulus",
     "ball",
+    "box_with_cavities",
+    "channel",
     "cuboid",
     "disk",
+    "hole_cluster",
     "interval",
     "l_shape",
     "plate_with_holes",
     "rectangle",
+    "slit_square",
 ]

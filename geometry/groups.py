@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from geometry.errors import GeometryError
+from geometry.slits import inner_curves
 
 _KINDS = ("point", "curve", "surface", "volume")
 
@@ -13,7 +14,9 @@ class Groups:
     """Names with the CAD entities they stand for, in the order of gmsh's tags."""
 
     regions: dict[str, tuple[int, ...]]  # entities of dimension dim
-    boundaries: dict[str, tuple[int, ...]]  # entities of dimension dim - 1 with the domain on one side
+    boundaries: dict[
+        str, tuple[int, ...]
+    ]  # entities of dimension dim - 1 with the domain on one side; -t: see slits
     interfaces: dict[str, tuple[int, ...]]  # named entities of dimension dim - 1 between two regions
 
 
@@ -56,6 +59,7 @@ def read_groups(model: ModuleType, dim: int) -> Groups:
             )
 
     sides = {tag: len(set(model.getAdjacencies(dim - 1, tag)[0])) for _, tag in model.getEntities(dim - 1)}
+    slits = inner_curves(model, dim)
     named = _named(model, dim - 1)
     _check_disjoint(model, dim - 1, named)
     boundaries: dict[str, tuple[int, ...]] = {}
@@ -64,7 +68,7 @@ def read_groups(model: ModuleType, dim: int) -> Groups:
         if name in regions:
             raise GeometryError(f"{name!r} names both a region and a boundary; give them different names.")
         for tag in tags:
-            if sides[tag] == 0:
+            if sides[tag] == 0 and tag not in slits:
                 raise GeometryError(
                     f"boundary {name!r} contains {describe(model, dim - 1, tag)}, which bounds no {_KINDS[dim]} of the "
                     "domain; take it out."
@@ -75,7 +79,7 @@ def read_groups(model: ModuleType, dim: int) -> Groups:
                 f"boundary {name!r} contains {describe(model, dim - 1, inner[0])}, which lies between two regions, "
                 "beside parts of the outer boundary; name interfaces and boundaries separately."
             )
-        (interfaces if inner else boundaries)[name] = tags
+        (interfaces if inner else boundaries)[name] = (*tags, *(-tag for tag in tags if tag in slits))
     tagged = {tag for tags in boundaries.values() for tag in tags}
     for tag, count in sides.items():
         if count == 1 and tag not in tagged:

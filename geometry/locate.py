@@ -102,10 +102,22 @@ class Locator:
         """
         mesh = self.mesh
         xi = straight.copy()
-        todo = np.flatnonzero(mesh.curved[cells])
+        lost = self._newton(points, cells, xi, np.flatnonzero(mesh.curved[cells]))
+        if len(lost):  # in a strongly bent cell: start again from the nearest of a lattice of points
+            lattice = reference.lattice(mesh.dim, 8)
+            shape = reference.tabulate(mesh.dim, mesh.order, lattice, 0)[0]
+            mapped = np.einsum("qa,nai->nqi", shape, mesh.points[mesh.cells[cells[lost]]])
+            xi[lost] = lattice[np.linalg.norm(mapped - points[lost, None], axis=-1).argmin(1)]
+            lost = self._newton(points, cells, xi, lost)
+        xi[lost] = np.nan
+        return xi
+
+    def _newton(self, points: np.ndarray, cells: np.ndarray, xi: np.ndarray, todo: np.ndarray) -> np.ndarray:
+        """Iterates xi[todo] in place; those of todo for which it finds no answer."""
+        mesh = self.mesh
         for _ in range(30):
             if not len(todo):
-                break
+                return todo
             nodes = mesh.points[mesh.cells[cells[todo]]]
             xi[todo] = np.clip(xi[todo], -0.5, 1.5)
             table = reference.tabulate(mesh.dim, mesh.order, xi[todo]).transpose(1, 0, 2) @ nodes
@@ -113,11 +125,10 @@ class Locator:
                 step = _solve(table[:, 1:].transpose(0, 2, 1), points[todo] - table[:, 0])
             xi[todo] += np.nan_to_num(step)
             todo = todo[~(np.abs(step).max(1) < 1e-12)]
-        if len(todo):  # rounding can hold the steps up in tiny cells far from the origin
-            miss = np.linalg.norm(mesh.map(cells[todo], xi[todo]) - points[todo], axis=1)
-            size = np.abs(mesh.points[mesh.cells[cells[todo]]]).max((1, 2))
-            xi[todo[~(miss <= 1e-12 * size)]] = np.nan
-        return xi
+        # rounding can hold the steps up in tiny cells far from the origin
+        miss = np.linalg.norm(mesh.map(cells[todo], xi[todo]) - points[todo], axis=1)
+        size = np.abs(mesh.points[mesh.cells[cells[todo]]]).max((1, 2))
+        return todo[~(miss <= 1e-12 * size)]
 
 
 def _solve(matrices: np.ndarray, rhs: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from geometry import inner_nodes, reference
 from geometry.errors import GeometryError
 from geometry.groups import Groups, describe
 from geometry.mesh import Mesh
+from geometry.slits import open_slits
 
 EDGES_PER_CIRCLE = 16  # at the default size; a smaller size refines curved boundaries in proportion
 _DEGENERATE = 1e-5  # scaled Jacobian; gmsh's worst slivers are near 1e-2, boundary layers near 1e-3
@@ -65,10 +66,12 @@ def generate(gmsh: ModuleType, dim: int, groups: Groups, order: int, size: float
             f"gmsh could not mesh the domain at size {size:.4g} ({said}); try a smaller size, and look for curves or "
             "surfaces that cross or nearly touch."
         ) from failure
-    mesh = _extract(model, dim, groups, order)
+    slits = [-tag for tags in groups.boundaries.values() for tag in tags if tag < 0]
+    doubled = open_slits(gmsh, slits) if slits else {}
+    mesh = _extract(model, dim, groups, order, doubled)
     if order > 1 and mesh.scaled_jacobians().min() < _DEGENERATE:
         model.mesh.optimize("HighOrder")
-        mesh = _extract(model, dim, groups, order, optimised=True)
+        mesh = _extract(model, dim, groups, order, doubled, optimised=True)
     quality = mesh.scaled_jacobians()
     worst = int(quality.argmin())
     if quality[worst] < _DEGENERATE:
@@ -80,15 +83,22 @@ def generate(gmsh: ModuleType, dim: int, groups: Groups, order: int, size: float
     return mesh
 
 
-def _extract(model: ModuleType, dim: int, groups: Groups, order: int, optimised: bool = False) -> Mesh:
+def _extract(
+    model: ModuleType,
+    dim: int,
+    groups: Groups,
+    order: int,
+    doubled: dict[int, np.ndarray],
+    optimised: bool = False,
+) -> Mesh:
     node_tags, coordinates, _ = model.mesh.getNodes()
     coordinates = coordinates.reshape(-1, 3)
     if dim < 3 and np.abs(coordinates[:, dim:]).max() > 1e-9 * np.abs(coordinates).max():
         where = "the x axis" if dim == 1 else "the plane z = 0"
         raise GeometryError(f"a domain of dimension {dim} must lie in {where}; some of its points do not.")
 
-    cells, regions = _elements(model, dim, order, groups.regions)
-    facets, boundaries = _elements(model, dim - 1, order if dim > 1 else 1, groups.boundaries)
+    cells, regions = _elements(model, dim, order, groups.regions, {})
+    facets, boundaries = _elements(model, dim - 1, order if dim > 1 else 1, groups.boundaries, doubled)
     cell_nodes = np.concatenate([nodes for _, nodes in cells])
     facet_nodes = np.concatenate([nodes for _, nodes in facets])
 
@@ -121,12 +131,20 @@ def _extract(model: ModuleType, dim: int, groups: Groups, order: int, optimised:
 
 
 def _elements(
-    model: ModuleType, dim: int, order: int, named: dict[str, tuple[int, ...]]
+    model: ModuleType,
+    dim: int,
+    order: int,
+    named: dict[str, tuple[int, ...]],
+    doubled: dict[int, np.ndarray],
 ) -> tuple[list[tuple[int, np.ndarray]], list[int]]:
     """[(entity, node tags (n, nodes))] and the index of the name of each entity."""
     found, index = [], []
     for i, tags in enumerate(named.values()):
         for tag in tags:
+            index.append(i)
+            if tag in doubled:
+                found.append((tag, doubled[tag]))
+                continue
             types, _, nodes = model.mesh.getElements(dim, tag)
             if list(types) != [_TYPES[dim, order]]:
                 kind = "has no elements" if not len(types) else "has elements other than simplices"
@@ -136,7 +154,6 @@ def _elements(
             found.append(
                 (tag, nodes[0].reshape(-1, model.mesh.getElementProperties(types[0])[3]).astype(np.int64))
             )
-            index.append(i)
     return found, index
 
 
@@ -180,12 +197,13 @@ def _measure_gaps(model: ModuleType, mesh: Mesh) -> None:
         return
     samples = reference.lattice(mesh.dim - 1, 2 * mesh.order + 2)
     for entity in np.unique(mesh.facet_entities):
-        if model.getType(mesh.dim - 1, entity) in _STRAIGHT:
+        on = abs(entity)  # a slit's second side lies on the same curve
+        if model.getType(mesh.dim - 1, on) in _STRAIGHT:
             continue
         facets = np.flatnonzero(mesh.facet_entities == entity)
         x, _ = mesh.on_facets(np.repeat(facets, len(samples)), np.tile(samples, (len(facets), 1)))
         padded = np.zeros((len(x), 3))
         padded[:, : mesh.dim] = x
-        closest, _ = model.getClosestPoint(mesh.dim - 1, entity, padded.ravel())
+        closest, _ = model.getClosestPoint(mesh.dim - 1, on, padded.ravel())
         distance = np.linalg.norm(closest.reshape(-1, 3) - padded, axis=1)
         mesh.facet_gaps[facets] = distance.reshape(len(facets), -1).max(1)

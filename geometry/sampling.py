@@ -77,8 +77,18 @@ def lattice_inside(mesh: Mesh, box: np.ndarray, n: int) -> np.ndarray:
     shift = 1e-3 * (volume / n) ** (1 / mesh.dim) * np.array(list(product((-1.0, 1.0), repeat=mesh.dim)))
     around = mesh.locate((x[doubtful, None] + shift).reshape(-1, mesh.dim))[2].reshape(-1, len(shift))
     keep = np.ones(len(x), dtype=bool)
-    keep[doubtful] = (around == 0).all(1)
+    keep[doubtful] = (around == 0).all(1) & (_distance_to_slits(mesh, x[doubtful]) > np.abs(shift).max())
     return x[keep]
+
+
+def _distance_to_slits(mesh: Mesh, points: np.ndarray) -> np.ndarray:
+    """Distance (n,) of points (n, dim) to the chords of the slits' edges; inf if there are none."""
+    chords = mesh.points[mesh.facets[mesh.facet_entities < 0, : mesh.dim]]
+    nearest = np.full(len(points), np.inf)
+    for start, end in chords:
+        along = np.clip((points - start) @ (end - start) / ((end - start) ** 2).sum(), 0, 1)
+        nearest = np.minimum(nearest, np.linalg.norm(points - start - along[:, None] * (end - start), axis=1))
+    return nearest
 
 
 def shares(n: int, measures: np.ndarray) -> np.ndarray:

@@ -6,9 +6,22 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from geometry import Domain, annulus, ball, cuboid, disk, interval, l_shape, plate_with_holes, rectangle
+from geometry import (
+    Domain,
+    annulus,
+    ball,
+    box_with_cavities,
+    channel,
+    cuboid,
+    disk,
+    interval,
+    l_shape,
+    plate_with_holes,
+    rectangle,
+)
 
 HOLES = ((0.5, 0.5, 0.15), (1.4, 0.4, 0.2))
+CAVITY = (1.2, 2.0, 3.1, 0.6)
 
 
 def _radius(x, center):
@@ -72,12 +85,27 @@ SHAPES = {
             _in_box(x, [0, 0], [2, 1], s) & np.all([_radius(x, h[:2]) >= h[2] - s for h in HOLES], axis=0)
         ),
     ),
+    "channel": Shape(
+        channel(2.0, 1.0, HOLES[:1]),
+        2.0 - np.pi * 0.15**2,
+        {"inlet": 1.0, "outlet": 1.0, "walls": 4.0, "obstacles": 0.3 * np.pi},
+        [[0, 0], [2, 1]],
+        lambda x, s: _in_box(x, [0, 0], [2, 1], s) & (_radius(x, HOLES[0][:2]) >= HOLES[0][2] - s),
+    ),
     "cuboid": Shape(
         Domain(3, cuboid(0, 0, 0, 1, 2, 3).build, size=0.4),
         6.0,
         {"left": 6.0, "right": 6.0, "front": 3.0, "back": 3.0, "bottom": 2.0, "top": 2.0},
         [[0, 0, 0], [1, 2, 3]],
         lambda x, s: _in_box(x, [0, 0, 0], [1, 2, 3], s),
+    ),
+    "box_with_cavities": Shape(
+        Domain(3, box_with_cavities((0, 1, 2), (2, 3, 4), [CAVITY]).build, size=0.5),
+        8.0 - 4 / 3 * np.pi * 0.6**3,
+        dict.fromkeys(("left", "right", "front", "back", "bottom", "top"), 4.0)
+        | {"cavities": 4 * np.pi * 0.36},
+        [[0, 1, 2], [2, 3, 4]],
+        lambda x, s: _in_box(x, [0, 1, 2], [2, 3, 4], s) & (_radius(x, CAVITY[:3]) >= CAVITY[3] - s),
     ),
     "ball": Shape(
         Domain(3, ball(0.5, (1, 2, 3)).build, size=0.15),

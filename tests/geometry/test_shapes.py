@@ -6,15 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geometry import (
+    Domain,
     GeometryError,
     annulus,
     ball,
+    box_with_cavities,
+    channel,
     cuboid,
     disk,
+    hole_cluster,
     interval,
     l_shape,
     plate_with_holes,
     rectangle,
+    slit_square,
 )
 
 
@@ -29,6 +34,7 @@ def test_names(shape):
         (interval(-1, 2), {"left": (0, -1), "right": (0, 2)}),
         (rectangle(1, 2, 4, 6), {"left": (0, 1), "right": (0, 4), "bottom": (1, 2), "top": (1, 6)}),
         (plate_with_holes(3, 2, []), {"left": (0, 0), "right": (0, 3), "bottom": (1, 0), "top": (1, 2)}),
+        (channel(3, 2), {"inlet": (0, 0), "outlet": (0, 3)}),
         (
             cuboid(0, 1, 2, 3, 5, 7),
             {
@@ -43,7 +49,7 @@ def test_names(shape):
     ],
 )
 def test_sides_are_where_their_names_say(domain, sides):
-    assert set(domain.boundaries) == set(sides)
+    assert set(domain.boundaries) - {"walls"} == set(sides)
     for name, (axis, value) in sides.items():
         x, _, normals = domain.boundary(name, 9)
         np.testing.assert_allclose(x[:, axis], value, atol=1e-14)
@@ -71,6 +77,22 @@ def test_reentrant_sides_meet_at_the_origin():
         (lambda: annulus(1, 0.5), "annulus: inner must be less than outer, not 1 and 0.5"),
         (lambda: annulus(0, 0.5), "annulus: inner must be positive, not 0"),
         (lambda: cuboid(z1=-1), "cuboid: z0 must be less than z1"),
+        (lambda: slit_square(0), "slit_square: size must be positive, not 0"),
+        (lambda: channel(0, 1), "channel: length must be positive, not 0"),
+        (lambda: channel(1, 1, [(0.1, 0.5, 0.2)]), "channel: obstacle 0 .* does not lie inside"),
+        (lambda: hole_cluster(2, 2, 0.2, 0), "hole_cluster: gap must be positive, not 0"),
+        (lambda: hole_cluster(2, 2, 0.2, 0.1, 1.5), "hole_cluster: rings must be a whole number from 0 on"),
+        (lambda: hole_cluster(2, 2, 0.2, 0.1, 2), "hole_cluster: hole 0 .* does not lie inside"),
+        (lambda: box_with_cavities((0, 0), (1, 1, 1), []), "lower needs 3 coordinates, not 2"),
+        (lambda: box_with_cavities((0, 0, 0), (1, 0, 1), []), "y of lower must be less than y of upper"),
+        (
+            lambda: box_with_cavities((0, 0, 0), (1, 1, 1), [(0.5, 0.5, 0.2)]),
+            r"cavity 0 must be \(x, y, z, radius\), not \(0.5, 0.5, 0.2\)",
+        ),
+        (
+            lambda: box_with_cavities((0, 0, 0), (2, 2, 2), [(0.5, 1, 1, 0.4), (1.2, 1, 1, 0.4)]),
+            "cavity 0 .* and cavity 1 .* overlap or touch; their centres must be more than 0.8 apart",
+        ),
         (lambda: ball(-2), "ball: radius must be positive, not -2"),
         (lambda: plate_with_holes(-2, 1, []), "plate_with_holes: width must be positive, not -2"),
         (lambda: plate_with_holes(2, 1, [(0.5, 0.5)]), r"hole 0 must be \(x, y, radius\), not \(0.5, 0.5\)"),
@@ -80,7 +102,7 @@ def test_reentrant_sides_meet_at_the_origin():
         ),
         (
             lambda: plate_with_holes(2, 1, [(0.5, 0.5, 0.2), (0.1, 0.5, 0.2)]),
-            r"hole 1 \(0.1, 0.5, 0.2\) does not lie inside the plate \(0, 2\) x \(0, 1\)",
+            r"hole 1 \(0.1, 0.5, 0.2\) does not lie inside \(0, 2\) x \(0, 1\)",
         ),
         (
             lambda: plate_with_holes(2, 1, [(0.5, 0.5, 0.2), (1.0, 0.5, 0.2), (0.5, 0.7, 0.1)]),
@@ -133,3 +155,44 @@ def test_a_thin_gap_is_resolved():
     assert len(mesh.cells) < 5000
     near = np.linalg.norm(mesh.points - [0.901, 0.5], axis=1) < 1.2e-3
     assert near.sum() > 5
+
+
+@pytest.mark.parametrize(("rings", "count"), [(0, 1), (1, 7), (2, 19)])
+def test_a_cluster_is_hexagonal(rings, count):
+    """As many holes as hexagonal numbers say, and gaps of 2 % of the radius without an inverted element."""
+    domain = hole_cluster(8.0, 8.0, 0.5, 0.01, rings)
+    mesh = domain.mesh()
+    assert mesh.scaled_jacobians().min() > 0.05
+    assert abs(mesh.volumes.sum() - (64 - count * np.pi / 4)) < 1e-4 * count
+    x, weights, _ = domain.boundary("holes", 400 * count)
+    assert abs(weights.sum() - count * np.pi) < 1e-10
+    height = 0.5 + rings * 1.01 * np.sqrt(0.75)
+    np.testing.assert_allclose(
+        [x.min(0), x.max(0)],
+        [[3.5 - 1.01 * rings, 4 - height], [4.5 + 1.01 * rings, 4 + height]],
+        atol=1e-4,
+    )
+
+
+def test_sides_of_a_box_with_cavities():
+    domain = Domain(3, box_with_cavities((0, 1, 2), (3, 5, 7), [(1, 2, 3, 0.5)]).build, size=2.0)
+    sides = {
+        "left": (0, 0),
+        "right": (0, 3),
+        "front": (1, 1),
+        "back": (1, 5),
+        "bottom": (2, 2),
+        "top": (2, 7),
+    }
+    for name, (axis, value) in sides.items():
+        np.testing.assert_allclose(domain.boundary(name, 9)[0][:, axis], value, atol=1e-14)
+    x, _, normals = domain.boundary("cavities", 50)
+    np.testing.assert_allclose((x - [1, 2, 3]) / 0.5, -normals, atol=1e-12)
+
+
+def test_nearly_touching_cavities():
+    """A gap of 5 % of the radius is graded; elements stay valid."""
+    mesh = box_with_cavities((0, 0, 0), (2, 1, 1), [(0.6, 0.5, 0.5, 0.2), (1.01, 0.5, 0.5, 0.2)]).mesh()
+    assert mesh.scaled_jacobians().min() > 1e-3
+    near = np.linalg.norm(mesh.points - [0.805, 0.5, 0.5], axis=1) < 0.02
+    assert near.sum() > 10

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import ufl
 
-from geometry import annulus, ball, disk, interval, rectangle
+from geometry import annulus, ball, disk, interval, rectangle, slit_square
 from mlpde import Dirichlet, Field, Problem
 from reference_fem import FEM
 
@@ -127,3 +127,27 @@ def test_discontinuous_coefficient_by_regions(known):
     np.testing.assert_allclose(
         FEM(estimate=False).solve(problem)(x), [0.25 * flux, 0.5 * flux, 1 - 0.25 * flux / 10], atol=1e-12
     )
+
+
+def test_jump_across_a_slit(known):
+    """sign(y) sqrt((r + x) / 2), without flux on either side of the slit; O(h) in L2, as r^(1/2) allows."""
+
+    def exact(x):
+        r = ufl.sqrt(x[0] ** 2 + x[1] ** 2)
+        return ufl.sign(x[1]) * ufl.sqrt((r + x[0]) / 2)
+
+    def weak_form(u, v, omega):
+        g = exact(omega.x)
+        load = (g + ufl.dot(ufl.grad(g), omega.n)) * v * omega.ds("outer")
+        return ufl.inner(ufl.grad(u), ufl.grad(v)) * omega.dx + u * v * omega.ds("outer") - load
+
+    problem = Problem(slit_square(), Field("u"), weak_form=weak_form)
+    solutions = [FEM(size=size, estimate=False).solve(problem) for size in (0.1, 0.05)]
+
+    def values(x):
+        return np.sign(x[:, 1]) * np.sqrt((np.linalg.norm(x, axis=1) + x[:, 0]) / 2)
+
+    l2 = [known.l2(solution, values) for solution in solutions]
+    assert known.orders(l2)[-1] == pytest.approx(1, abs=0.15)
+    sides = solutions[1](np.array([[0.5, 1e-9], [0.5, -1e-9]]))
+    np.testing.assert_allclose(sides, [np.sqrt(0.5), -np.sqrt(0.5)], atol=5e-3)
