@@ -11,7 +11,7 @@ import importlib
 import json
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from dataclasses import field as attribute
 from functools import cached_property
@@ -146,6 +146,10 @@ class Solution:
         if not 0 <= k < len(self.eigenvalues):
             raise InputError(f"mode {k}: the solution has the modes 0 to {len(self.eigenvalues) - 1}")
         return replace(self, model=self.model.mode(k))  # type: ignore[attr-defined]
+
+    def __iter__(self) -> Iterator[Solution]:
+        """The eigenmodes, one after the other."""
+        return (self[k] for k in range(len(self.eigenvalues)))
 
     def aligned(self, reference: Solution) -> Solution:
         """The eigenmodes as combinations, within multiple eigenvalues, that are nearest to the reference's in L2."""

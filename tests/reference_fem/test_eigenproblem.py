@@ -58,7 +58,7 @@ def test_a_multiple_last_eigenvalue_comes_whole():
 def test_modes_are_normalised_and_orthogonal():
     solution = solve(eigenproblem(count=4, mass=lambda u, v, omega: 3 * u * v * omega.dx), plain())
     points, weights = solution.mesh.quadrature(8)
-    modes = np.stack([solution[k](points) for k in range(4)])
+    modes = np.stack([mode(points) for mode in solution])
     assert 3 * np.einsum("q,kq,lq->kl", weights, modes, modes) == pytest.approx(np.eye(4), abs=1e-9)
 
 
