@@ -31,8 +31,8 @@ class Domain:
 
     `build` receives `gmsh.model`, makes the geometry (`model.occ...`, then `model.occ.synchronize()`) and names
     physical groups with `model.addPhysicalGroup(dim, tags, name=...)`: dimension dim = regions, which may be left out
-    (then there is one, "domain"), dimension dim - 1 = boundaries, which must cover the outer boundary without overlap. A named
-    curve inside a surface (join them by `model.occ.fragment`) is a slit: both of its sides are that boundary.
+    (then there is one, "domain"), dimension dim - 1 = boundaries, which must cover the outer boundary without overlap.
+    A named curve inside a surface (join them by `model.occ.fragment`) is a slit: both of its sides are that boundary.
 
     size: element size where nothing asks for smaller ones; 1/20 of the bounding box's diagonal if left out. At this
     size a full circle gets 16 edges, however small it is.
