@@ -65,7 +65,9 @@ def timed_errors(case: Any, reference: Any, seed: int) -> list[tuple[float, floa
         def checkpoint(self, arrays: Any, settings: Any) -> None:
             nonlocal spent
             before = time.process_time()
-            model = NetworkModel(network, torch.as_tensor(arrays["theta"]))
+            model = NetworkModel(
+                network, torch.as_tensor(arrays["theta"]), torch.zeros(1, dtype=torch.float64)
+            )
             error = Solution("pinn", "", case.problem.fields, model, None, {"dim": 2}, case).error(reference)
             found.append((before - start - spent, error["u"]["l2"]))
             spent += time.process_time() - before

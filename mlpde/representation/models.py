@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,37 +13,43 @@ from mlpde.representation.networks import MLP
 from mlpde.representation.partition_of_unity import Alpha
 from mlpde.representation.random_features import RandomFeatures
 
+QUADRATURE_DEGREE = 8  # of the means
+
 
 @dataclass(frozen=True)
 class RandomFeatureModel:
-    """Random features with their coefficients (components, count)."""
+    """Random features with their coefficients (components, count); `shift` (components,) is added to the values."""
 
     features: RandomFeatures
     values: torch.Tensor
+    shift: torch.Tensor
 
     kind: ClassVar[str] = "random_features"
 
     def jets(self, points: np.ndarray, derivatives: Iterable[Alpha]) -> dict[Alpha, np.ndarray]:
         """D^alpha u (n, components) at points (n, D)."""
         jets = self.features.evaluate(torch.as_tensor(points), self.values, list(derivatives))
-        return {alpha: jet.numpy() for alpha, jet in jets.items()}
+        return shifted(jets, self.shift)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and settings for `from_state`."""
-        return self.features.arrays() | {"coefficients": self.values.numpy()}, self.features.settings()
+        arrays = {"coefficients": self.values.numpy(), "shift": self.shift.numpy()}
+        return self.features.arrays() | arrays, self.features.settings()
 
     @classmethod
     def from_state(cls, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> RandomFeatureModel:
         """The model that `state` described."""
-        return cls(RandomFeatures.restore(arrays, settings), torch.as_tensor(arrays["coefficients"]))
+        values, shift = (torch.as_tensor(arrays[name]) for name in ("coefficients", "shift"))
+        return cls(RandomFeatures.restore(arrays, settings), values, shift)
 
 
 @dataclass(frozen=True)
 class NetworkModel:
-    """A network with its parameters (P,)."""
+    """A network with its parameters (P,); `shift` (components,) is added to the values."""
 
     network: MLP
     parameters: torch.Tensor
+    shift: torch.Tensor
 
     kind: ClassVar[str] = "network"
 
@@ -51,14 +57,30 @@ class NetworkModel:
         """D^alpha u (n, components) at points (n, D)."""
         with torch.no_grad():
             jets = self.network.jets(self.parameters, torch.as_tensor(points), derivatives)
-        return {alpha: jet.numpy() for alpha, jet in jets.items()}
+        return shifted(jets, self.shift)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and settings for `from_state`."""
-        return {"parameters": self.parameters.numpy()}, asdict(self.network)
+        return {"parameters": self.parameters.numpy(), "shift": self.shift.numpy()}, asdict(self.network)
 
     @classmethod
     def from_state(cls, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> NetworkModel:
         """The model that `state` described."""
         settings = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-        return cls(MLP(**settings), torch.as_tensor(arrays["parameters"]))
+        return cls(MLP(**settings), *(torch.as_tensor(arrays[name]) for name in ("parameters", "shift")))
+
+
+def shifted(jets: Mapping[Alpha, torch.Tensor], shift: torch.Tensor) -> dict[Alpha, np.ndarray]:
+    """The jets as arrays, with constants (components,) added to the values."""
+    return {alpha: (jet if alpha else jet + shift).numpy() for alpha, jet in jets.items()}
+
+
+def mean_free(model: RandomFeatureModel | NetworkModel, problem: Any) -> RandomFeatureModel | NetworkModel:
+    """The model with every `mean_zero` field shifted to mean zero over the domain: the equations leave it free."""
+    shift, first = model.shift.clone(), 0
+    for f in problem.fields:
+        if f.mean_zero:
+            points, weights = problem.domain.quadrature(QUADRATURE_DEGREE)
+            shift[first] -= float(weights @ model.jets(points, [()])[()][:, first] / weights.sum())
+        first += f.size
+    return replace(model, shift=shift)

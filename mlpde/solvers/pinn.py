@@ -20,7 +20,7 @@ from mlpde.formulation.residual import Rows, strong_form
 from mlpde.formulation.sampling import Located, collocate, relative_residual
 from mlpde.monitor import Monitor
 from mlpde.optimize.gauss_newton import State, gauss_newton
-from mlpde.representation.models import NetworkModel
+from mlpde.representation.models import NetworkModel, mean_free
 from mlpde.representation.networks import MLP
 from mlpde.settings import chosen, positive, whole
 from mlpde.solution import Solution
@@ -126,7 +126,8 @@ class PINN:
             "points": sum(len(g.points) for g in groups),
             "warnings": warnings,
         }
-        model = NetworkModel(network, result.theta)
+        constants = torch.zeros(form.components, dtype=torch.float64)
+        model = mean_free(NetworkModel(network, result.theta, constants), problem)
         return Solution(self.name, repr(self), problem.fields, model, domain.mesh(), info, problem)
 
 

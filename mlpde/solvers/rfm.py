@@ -22,7 +22,7 @@ from mlpde.monitor import Monitor
 from mlpde.optimize.least_squares import RowGroup, solve_blocks
 from mlpde.representation.adapted_partition import Adaptation, adapted_partition
 from mlpde.representation.collocation import assemble
-from mlpde.representation.models import RandomFeatureModel
+from mlpde.representation.models import RandomFeatureModel, mean_free
 from mlpde.representation.partition_of_unity import PartitionOfUnity
 from mlpde.representation.random_features import RandomFeatures
 from mlpde.settings import chosen, positive, whole
@@ -120,7 +120,8 @@ class RFM:
             "least_squares": best.diagnostics,
             "warnings": warnings,
         }
-        model = RandomFeatureModel(best.features, best.coefficients)
+        constants = torch.zeros(form.components, dtype=torch.float64)
+        model = mean_free(RandomFeatureModel(best.features, best.coefficients, constants), problem)
         return Solution(self.name, repr(self), problem.fields, model, domain.mesh(), info, problem)
 
     def _candidates(self, components: int, box: np.ndarray) -> list[tuple[tuple[int, ...], int]]:
