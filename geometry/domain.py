@@ -1,9 +1,10 @@
 """Domain: what the domain is, with named regions and boundaries, its mesh, and points in it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -54,6 +55,25 @@ class Domain:
             raise GeometryError(f"build must be a function of gmsh.model, not {self.build!r}.")
         if self.size is not None:
             _check_size(self.size)
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | Path,
+        boundaries: Mapping[str, Sequence[int]] | Callable[[np.ndarray], str] | None = None,
+        scale: float = 1.0,
+        size: float | None = None,
+    ) -> "Domain":
+        """The geometry of a STEP, IGES or BREP file; faces that do not form a solid are sewn together.
+
+        boundaries: names with the numbers of their faces (plane domains: curves), or a function that names a face by
+        its centre (dim,); without it the names in the file count. scale: what coordinates are multiplied with; gmsh
+        reads millimetres from files that tell their unit.
+        """
+        from geometry.cad import read_cad
+
+        dim, build = read_cad(Path(path), boundaries, scale)
+        return cls(dim, build, size)
 
     def __repr__(self) -> str:
         function = getattr(self.build, "func", self.build)

@@ -62,6 +62,12 @@ def read_groups(model: ModuleType, dim: int) -> Groups:
     slits = inner_curves(model, dim)
     named = _named(model, dim - 1)
     _check_disjoint(model, dim - 1, named)
+    folded: dict[str, str] = {}
+    for name in (*regions, *named):
+        if folded.setdefault(name.casefold(), name) != name:
+            raise GeometryError(
+                f"the names {folded[name.casefold()]!r} and {name!r} differ only in case; rename one of them."
+            )
     boundaries: dict[str, tuple[int, ...]] = {}
     interfaces: dict[str, tuple[int, ...]] = {}
     for name, tags in named.items():

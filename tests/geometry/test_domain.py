@@ -62,6 +62,7 @@ ALL = (1, [1, 2, 3, 4], "all")
             _refuse((1, [1, 2], "a"), (1, [3, 4], "a")),
             "group 2 of dimension 1 has no name; .* that no other group has",
         ),
+        (_refuse((1, [1, 2], "Wall"), (1, [3, 4], "wall")), "names 'Wall' and 'wall' differ only in case"),
         (_refuse(ALL, (2, [1], "all")), "'all' names both a region and a boundary"),
         (_refuse(ALL, (1, [], "none")), "physical group 'none' is empty"),
         (
