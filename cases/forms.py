@@ -13,3 +13,25 @@ def plane_stress(u, youngs_modulus, poisson_ratio):
     eps = strain(u)
     factor = youngs_modulus / (1 + poisson_ratio)
     return factor * (eps + poisson_ratio / (1 - poisson_ratio) * ufl.tr(eps) * ufl.Identity(2))
+
+
+def stokes(unknowns, tests, viscosity=1.0):
+    """Integrand of -nu Lap u + grad p = 0, div u = 0, for (u, p) and (v, q)."""
+    (u, p), (v, q) = unknowns, tests
+    return viscosity * ufl.inner(ufl.grad(u), ufl.grad(v)) - p * ufl.div(v) - q * ufl.div(u)
+
+
+def navier_stokes(unknowns, tests, viscosity):
+    """Integrand of (u . grad) u - nu Lap u + grad p = 0, div u = 0, for (u, p) and (v, q)."""
+    (u, _), (v, _) = unknowns, tests
+    return ufl.inner(ufl.dot(ufl.grad(u), u), v) + stokes(unknowns, tests, viscosity)
+
+
+def neo_hookean_energy(u, mu, lame):
+    """Energy density mu / 2 (tr F^T F - 3) - mu ln J + lambda / 2 (ln J)^2, F = I + grad u, J = det F, in 3-D.
+
+    J. Bonet, R. D. Wood, Nonlinear Continuum Mechanics for Finite Element Analysis, 2008, section 6.4.3.
+    """
+    f = ufl.Identity(3) + ufl.grad(u)
+    log_j = ufl.ln(ufl.det(f))
+    return mu / 2 * (ufl.inner(f, f) - 3) - mu * log_j + lame / 2 * log_j**2

@@ -1,0 +1,46 @@
+"""Poisson with a peak exp(-1000 |x - c|^2) in the middle of the unit square: almost everywhere nothing happens."""
+
+import ufl
+
+from geometry import Domain
+from mlpde import Case, Dirichlet, Field, Problem
+
+CENTER, SHARPNESS = (0.5, 0.5), 1000.0
+
+
+def build(model):
+    square = model.occ.addRectangle(0, 0, 0, 1, 1)
+    model.occ.synchronize()
+    sides = [tag for _, tag in model.getBoundary([(2, square)], oriented=False)]
+    model.addPhysicalGroup(1, sides, name="boundary")
+    field = model.mesh.field
+    field.add("Ball", 1)
+    sizes = {"VIn": 0.008, "VOut": 0.1, "Radius": 0.1, "Thickness": 0.4}
+    for name, value in {"XCenter": CENTER[0], "YCenter": CENTER[1], **sizes}.items():
+        field.setNumber(1, name, value)
+    field.setAsBackgroundMesh(1)
+
+
+def exact(x):
+    return ufl.exp(-SHARPNESS * ((x[0] - CENTER[0]) ** 2 + (x[1] - CENTER[1]) ** 2))
+
+
+def weak_form(u, v, omega):
+    f = -ufl.div(ufl.grad(exact(omega.x)))
+    return (ufl.inner(ufl.grad(u), ufl.grad(v)) - f * v) * omega.dx
+
+
+problem = Problem(
+    domain=Domain(2, build),
+    fields=Field("u"),
+    weak_form=weak_form,
+    dirichlet=Dirichlet("boundary", exact),
+    exact=exact,
+)
+case = Case(
+    "nist_peak",
+    problem,
+    quantities={"integral": lambda u, omega: u * omega.dx},
+    published={"integral": (0.0031415926535897933, "pi / 1000")},
+    source="W. F. Mitchell, A collection of 2D elliptic problems, NISTIR 7668, 2010",
+)
