@@ -59,7 +59,7 @@ LAYERS = {
     "mlpde.results": COMPARE,
     "mlpde.progress": (),
     "mlpde.case_files": (*COMPARE, "cases"),
-    "mlpde.bench.*": (*CLI, "mlpde.solvers.*"),
+    "mlpde.bench.*": (*CLI, "mlpde.solvers.*", "cases.*"),
     "mlpde.cli": CLI,
     "reference_fem.*": (*FORMULATION, "mlpde.monitor", "mlpde.modes", "mlpde.solution", "reference_fem.*"),
     "cases.*": ("geometry", "mlpde", "cases.*"),
@@ -67,7 +67,7 @@ LAYERS = {
 # Libraries with global state or a heavy installation, and the only modules that import them.
 LIBRARIES = {
     "gmsh": ("geometry.*",),
-    "dolfinx": ("reference_fem.*",),
+    "dolfinx": ("reference_fem.*", "mlpde.bench._by_hand"),
     "dolfinx_solver": (),  # DOLFINx may as well come from conda or Debian
 }
 # `mlpde` reaches the reference only by "reference_fem:name", and only here, so that it works without DOLFINx.
