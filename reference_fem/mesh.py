@@ -57,7 +57,9 @@ def distributed_mesh(
     mesh: Any = None
     if comm.rank == 0:
         try:
-            mesh = domain.mesh(size, order=min(max(2, degree), MAX_GEOMETRY_ORDER))
+            # gmsh's optimisation of cubic tetrahedra may run for many minutes: quadratic ones have to do
+            order = 2 if domain.dim == 3 else min(max(2, degree), MAX_GEOMETRY_ORDER)
+            mesh = domain.mesh(size, order=order)
         except geometry.GeometryError as error:
             mesh = error
     mesh = comm.bcast(mesh) if comm.size > 1 else mesh
