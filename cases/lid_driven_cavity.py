@@ -5,7 +5,7 @@ from geometry import rectangle
 from mlpde import At, Case, Dirichlet, Field, Problem
 
 GHIA = "U. Ghia, K. N. Ghia, C. T. Shin, J. Comput. Phys. 48, 1982"
-MARCHI = "C. H. Marchi, R. Suero, L. K. Araki, J. Braz. Soc. Mech. Sci. Eng. 31(3), 2009"
+MARCHI = "C. H. Marchi, R. Suero, L. K. Araki, J. Braz. Soc. Mech. Sci. Eng. 31(3), 2009 (from a secondary listing)"
 # Reynolds number -> velocity component, point, value, source, where the flow is fastest.  At Re = 100 Ghia's tables are
 # 1.5 % off in x and 3.4 % in y, as Marchi's extrapolated values (error 1e-7) show.
 TABLE = {

@@ -32,7 +32,6 @@ ESTIMATED = {
     "nist_corner": "",
     "l_shape": "singular: the finer level converges no faster",
     "nist_line_singularity": "singular: the finer level converges no faster",
-    "neo_hookean_block": "in the space: both errors are rounding",
 }
 COARSE_3D = 2.0  # times the default size: the second level has 30 times the unknowns
 HALVINGS = 2
