@@ -6,27 +6,11 @@ min over c of  | r_k - sum_j c_jk s_j |   in L2,  over the modes s_j that belong
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 CLUSTER = 1e-3  # eigenvalues that are closer, relatively, are one: a discretisation splits a multiple one
-
-
-class Modes(Protocol):
-    """What the model of an eigenproblem's solution offers beside `jets`, which are those of its first mode."""
-
-    eigenvalues: NDArray
-
-    def mode(self, k: int) -> Any:
-        """The model of mode k."""
-
-    def mode_jets(self, points: NDArray, derivatives: Any) -> dict[Any, NDArray]:
-        """The derivatives asked for, each (n, modes, M), at points (n, d)."""
-
-    def combined(self, coefficients: NDArray) -> Any:
-        """The model with the modes sum_j coefficients[j, k] mode_j."""
 
 
 def clusters(eigenvalues: ArrayLike) -> list[slice]:

@@ -66,11 +66,6 @@ class System:
         vector.zeroEntries()
         return vector
 
-    @property
-    def _unknowns(self) -> Any:
-        unknowns = list(self.forms.unknowns)
-        return unknowns if isinstance(self.forms.residual, list) else unknowns[0]
-
     def read(self, x: Any) -> None:
         """x <- the unknowns."""
         x.array[:] = np.concatenate(
