@@ -79,38 +79,57 @@ def solve_pinned(matrix: Any, b: Any, system: System, free: FreeConstants) -> tu
 
     The pinned rows of `matrix` are overwritten.
     """
-    if not free.fields:
-        return Factorisation(matrix).solve(b), {}
-    full = matrix.copy()
-    matrix.zeroRowsColumns(np.asarray(free.rows, dtype=np.int32))
-    factors = Factorisation(matrix)
-    even = [_integrals(system, k) for k in free.fields]
+    return PinnedFactorisation(matrix, system, free).solve(b)
 
-    def solve(right: Any) -> tuple[Any, NDArray]:
+
+class PinnedFactorisation:
+    """The factors of a matrix whose pinned rows are overwritten, kept for several right-hand sides."""
+
+    def __init__(self, matrix: Any, system: System, free: FreeConstants) -> None:
+        self.system, self.free = system, free
+        if not free.fields:
+            self.factors = Factorisation(matrix)
+            return
+        self.full = matrix.copy()
+        matrix.zeroRowsColumns(np.asarray(free.rows, dtype=np.int32))
+        self.factors = Factorisation(matrix)
+        self.even = [integrals(system, k) for k in free.fields]
+        self.corrections, defects = zip(*(self._solve(c) for c in self.even), strict=True)
+        self.defects = np.stack(defects, axis=1)
+
+    def _solve(self, right: Any) -> tuple[Any, NDArray]:
+        """The solution with the pinned rows zero, and what is left over in them."""
         pinned = right.copy()
-        _set(pinned, free.rows, 0.0)
-        x = factors.solve(pinned)
-        defect = right - full * x
-        return x, _get(defect, free.rows, system.comm)
+        _set(pinned, self.free.rows, 0.0)
+        x = self.factors.solve(pinned)
+        defect = right - self.full * x
+        return x, _get(defect, self.free.rows, self.system.comm)
 
-    x, defects = solve(b)
-    corrections = [solve(c) for c in even]
-    scale = np.linalg.solve(np.stack([d for _, d in corrections], axis=1), defects)
-    imbalance = {}
-    for k, factor, c, (correction, _) in zip(free.fields, scale, even, corrections, strict=True):
-        x.axpy(-factor, correction)
-        total = _norm1(b, system, k)
-        imbalance[system.forms.unknowns[k].name] = abs(factor) * c.norm(0) / total if total > 0 else 0.0
-    for name, value in imbalance.items():
-        if value > IMBALANCE:
-            raise InputError(
-                f"the data of field {name!r} do not balance: the integral of its sources and boundary fluxes is "
-                f"{value:.2g} of their size, so no solution exists; make them balance or add a Dirichlet condition"
+    def solve(self, b: Any) -> tuple[Any, dict[str, float]]:
+        """As `solve_pinned`."""
+        if not self.free.fields:
+            return self.factors.solve(b), {}
+        x, defects = self._solve(b)
+        scale = np.linalg.solve(self.defects, defects)
+        imbalance = {}
+        for k, factor, c, correction in zip(
+            self.free.fields, scale, self.even, self.corrections, strict=True
+        ):
+            x.axpy(-factor, correction)
+            total = _norm1(b, self.system, k)
+            imbalance[self.system.forms.unknowns[k].name] = (
+                abs(factor) * c.norm(0) / total if total > 0 else 0.0
             )
-    return x, imbalance
+        for name, value in imbalance.items():
+            if value > IMBALANCE:
+                raise InputError(
+                    f"the data of field {name!r} do not balance: the integral of its sources and boundary fluxes is "
+                    f"{value:.2g} of their size, so no solution exists; make them balance or add a Dirichlet condition"
+                )
+        return x, imbalance
 
 
-def _integrals(system: System, k: int) -> Any:
+def integrals(system: System, k: int) -> Any:
     """c_i = int phi_i over the domain, for the scalar field k; zero in the other fields."""
     space = system.forms.spaces[k]
     form = fem.form(ufl.TestFunction(space) * ufl.dx, jit_options=JIT)
