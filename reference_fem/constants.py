@@ -79,7 +79,23 @@ def solve_pinned(matrix: Any, b: Any, system: System, free: FreeConstants) -> tu
 
     The pinned rows of `matrix` are overwritten.
     """
-    return PinnedFactorisation(matrix, system, free).solve(b)
+    x, uneven = PinnedFactorisation(matrix, system, free).solve(b)
+    imbalance = {}
+    for k, value in uneven.items():
+        total = norm1(b, system, k)
+        imbalance[system.forms.unknowns[k].name] = value / total if total > 0 else 0.0
+    check_balance(imbalance)
+    return x, imbalance
+
+
+def check_balance(imbalance: dict[str, float]) -> None:
+    """InputError if the data of a field, by name, are out of balance by more than a mesh's error."""
+    for name, value in imbalance.items():
+        if value > IMBALANCE:
+            raise InputError(
+                f"the data of field {name!r} do not balance: the integral of its sources and boundary fluxes is "
+                f"{value:.2g} of their size, so no solution exists; make them balance or add a Dirichlet condition"
+            )
 
 
 class PinnedFactorisation:
@@ -105,28 +121,23 @@ class PinnedFactorisation:
         defect = right - self.full * x
         return x, _get(defect, self.free.rows, self.system.comm)
 
-    def solve(self, b: Any) -> tuple[Any, dict[str, float]]:
-        """As `solve_pinned`."""
+    def magnitude(self, k: int) -> float:
+        """Sum of |A_ij| over the rows of field k."""
+        starts, _, entries = self.full.getValuesCSR()
+        offsets = self.system.offsets
+        part = entries[starts[offsets[k]] : starts[offsets[k + 1]]]
+        return self.system.comm.allreduce(float(np.abs(part).sum()), op=MPI.SUM)
+
+    def solve(self, b: Any) -> tuple[Any, dict[int, float]]:
+        """x with A x = b up to an even source in the `free` fields; and the size of that source, by field number."""
         if not self.free.fields:
             return self.factors.solve(b), {}
         x, defects = self._solve(b)
         scale = np.linalg.solve(self.defects, defects)
-        imbalance = {}
-        for k, factor, c, correction in zip(
-            self.free.fields, scale, self.even, self.corrections, strict=True
-        ):
+        for factor, correction in zip(scale, self.corrections, strict=True):
             x.axpy(-factor, correction)
-            total = _norm1(b, self.system, k)
-            imbalance[self.system.forms.unknowns[k].name] = (
-                abs(factor) * c.norm(0) / total if total > 0 else 0.0
-            )
-        for name, value in imbalance.items():
-            if value > IMBALANCE:
-                raise InputError(
-                    f"the data of field {name!r} do not balance: the integral of its sources and boundary fluxes is "
-                    f"{value:.2g} of their size, so no solution exists; make them balance or add a Dirichlet condition"
-                )
-        return x, imbalance
+        uneven = zip(self.free.fields, scale, self.even, strict=True)
+        return x, {k: abs(factor) * c.norm(0) for k, factor, c in uneven}
 
 
 def integrals(system: System, k: int) -> Any:
@@ -140,7 +151,8 @@ def integrals(system: System, k: int) -> Any:
     return result
 
 
-def _norm1(b: Any, system: System, k: int) -> float:
+def norm1(b: Any, system: System, k: int) -> float:
+    """Sum of |b_i| over the rows of field k."""
     part = b.array_r[system.offsets[k] : system.offsets[k + 1]]
     return system.comm.allreduce(float(np.abs(part).sum()), op=MPI.SUM)
 
