@@ -47,17 +47,17 @@ class Constraints:
     """fixed: per field, the constrained degrees of freedom of this rank (ghosts included, blocks unrolled).
 
     markers: the same for DOLFINx's assembly.  points: conditions between the nodes.
-    moving: what writes the values that depend on time into the unknowns.
+    writes: what writes the values of each condition into the unknowns.
     """
 
     fixed: tuple[NDArray, ...]
     markers: list[fem.DirichletBC]
     points: tuple[PointValue, ...]
-    moving: tuple[Callable[[], None], ...] = ()
+    writes: tuple[Callable[[], None], ...] = ()
 
     def update(self) -> None:
-        """Write the values at the present time into the unknowns, where they depend on time."""
-        for write in self.moving:
+        """Write the values at the present time into the unknowns."""
+        for write in self.writes:
             write()
 
 
@@ -77,7 +77,7 @@ def constrain(
     fixed: list[list[NDArray]] = [[np.empty(0, dtype=np.int32)] for _ in unknowns]
     markers: list[fem.DirichletBC] = []
     points: list[PointValue] = []
-    moving: list[Callable[[], None]] = []
+    writes: list[Callable[[], None]] = []
     omega = bind_omega(mesh, t)
     for condition in problem.dirichlet:
         field = field_of(problem, condition)
@@ -106,8 +106,7 @@ def constrain(
         data = _interpolation(value, unknown.function_space, components, dofs, condition)
         write = partial(_write, unknown, data, (size * dofs[:, None] + np.asarray(components)).ravel())
         write()
-        if _depends_on_time(value):
-            moving.append(write)
+        writes.append(write)
         for component in components:
             unrolled = size * dofs + component
             fixed[k].append(unrolled)
@@ -117,16 +116,12 @@ def constrain(
             else:
                 markers.append(fem.dirichletbc(0.0, unrolled, space))
     return Constraints(
-        tuple(np.unique(np.concatenate(f)) for f in fixed), markers, tuple(points), tuple(moving)
+        tuple(np.unique(np.concatenate(f)) for f in fixed), markers, tuple(points), tuple(writes)
     )
 
 
 def _write(unknown: fem.Function, data: Callable[[], NDArray], dofs: NDArray) -> None:
     unknown.x.array[dofs] = data()[dofs]
-
-
-def _depends_on_time(value: ufl.core.expr.Expr) -> bool:
-    return any(is_time(node) for node in extract_type(value, Variable))
 
 
 def _value(condition: Dirichlet, field: Field, omega: Omega) -> ufl.core.expr.Expr:
@@ -179,7 +174,10 @@ def _interpolation(
     dofs: NDArray,
     condition: Dirichlet,
 ) -> Callable[[], NDArray]:
-    """Gives the value at the space's nodes, unrolled; from the cells that touch `dofs`, valid at `dofs` only."""
+    """Gives the value at the space's nodes, unrolled; from the cells that touch `dofs`, valid at `dofs` only.
+
+    A value that does not depend on time is computed once.
+    """
     mesh, size = space.mesh, space.dofmap.bs
     if (
         len(components) < size
@@ -189,13 +187,14 @@ def _interpolation(
         value = ufl.as_tensor(np.array(rows).reshape(space.value_shape).tolist())
     data = fem.Function(space)
     nodal = space.element.basix_element.family == basix.ElementFamily.P
-    if extract_type(value, ufl.classes.SpatialCoordinate) or _depends_on_time(value):
+    evaluate: Callable[[], None] | None = None
+    moving = any(is_time(node) for node in extract_type(value, Variable))
+    if moving or extract_type(value, ufl.classes.SpatialCoordinate):
         evaluate = interpolation(value, data, dofs)
     else:
         entries = np.asarray([value[index](()) for index in np.ndindex(value.ufl_shape)], dtype=np.float64)
         if nodal:  # nothing to compile
             data.x.array.reshape(-1, size)[:] = entries
-            evaluate = None
         else:
             evaluate = interpolation(fem.Constant(mesh, entries.reshape(value.ufl_shape)), data, dofs)
     used = (size * dofs[:, None] + np.asarray(components)).ravel()
@@ -213,7 +212,10 @@ def _interpolation(
             raise InputError(f"the Dirichlet value on {name!r} is not finite{where}")
         return data.x.array
 
-    return values
+    if moving:
+        return values
+    once = values()
+    return lambda: once
 
 
 def interpolation(value: ufl.core.expr.Expr, data: fem.Function, dofs: NDArray) -> Callable[[], None]:

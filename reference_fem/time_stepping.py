@@ -150,10 +150,10 @@ class Stepper:
                 break
             change, size = system.norms(correction.array_r), system.norms(x.array_r)
             now = float(np.max(change / np.maximum(size, SIZE * size.max()).clip(np.finfo(float).tiny)))
-            rate, before = now / before, now
+            rate, before = (now / before if step else 1.0), now
             if now * min(rate, 1.0) / max(1 - rate, SLOW) <= NEWTON:
                 break
-            if not rate < SLOW and step:
+            if step and not rate < SLOW:
                 self.factors.pop(key)
         else:
             raise StepFailed(
