@@ -65,7 +65,8 @@ class Level:
         data = initial_data(problem, bind_omega(self.mesh, evolution.t), evolution.orders)
         self.system = TimeSystem(forms, constrain(problem, self.mesh, forms.unknowns, evolution.t))
         self.system.check_mass()
-        scheme = scheme or ("theta" if max(evolution.orders) == 2 else "bdf2")
+        keeps_energy = max(evolution.orders) == 2 and min(evolution.orders) > 0
+        scheme = scheme or ("theta" if keeps_energy else "bdf2")
         self.stepper = Stepper(problem, self.system, scheme)
         self.warnings: list[str] = []
         self.start = self._initial_state(data)

@@ -45,7 +45,7 @@ class FEM:
     steps: in time, all of the same length.  By default there are as many, short where the solution changes fast, as
     bring the estimated error in time, at the end and in L2(0, T), below `tolerance` (1e-4 by default).
     scheme: "bdf2" or "theta" (the trapezoidal rule); by default theta, which keeps the energy, for an equation of
-    second order in time, and BDF2 otherwise.
+    second order in time, and BDF2 otherwise.  With theta a pressure, or another field without dt, oscillates.
     """
 
     name: ClassVar[str] = "fem"

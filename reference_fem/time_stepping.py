@@ -101,14 +101,17 @@ class Stepper:
     def consistent(self, state: State, span: float) -> State:
         """Initial values that satisfy the equations without rates, and values of the fields that have none.
 
-        Two steps of implicit Euler, very short and with the data of the start: the first one projects, the second one
+        Two very short steps of implicit Euler: the first one, with the data of the start, projects; the second one
         gives multipliers, such as a pressure, that are not the impulse of the first.
         """
         if len(self.rated) == len(self.problem.fields):
             return state
-        for _ in range(2):
-            state = self._solve(state.t, euler(INSTANT * span), [state], state.u)
-        return state
+        k = INSTANT * span
+        first = self._solve(state.t, euler(k), [state], state.u)
+        second = self._solve(state.t + k, euler(k), [first], first.u)
+        for field in set(range(len(self.problem.fields))) - set(self.rated):
+            self.system.field(first.u, field)[:] = self.system.field(second.u, field)
+        return State(state.t, (first.u, *state.levels[1:]))
 
     def _guess(self, states: Sequence[State], t: float) -> NDArray:
         if self.system.forms.linear or len(states) <= START:
