@@ -19,7 +19,8 @@ from slepc4py import SLEPc
 
 import geometry
 from mlpde.errors import InputError
-from mlpde.problem import Eigenproblem, Problem
+from mlpde.formulation.semilinear import initial_value_problem
+from mlpde.problem import Eigenproblem, Problem, SemilinearParabolic
 from mlpde.solution import Solution
 from reference_fem import eigenproblem
 from reference_fem.dirichlet import PointValue, constrain
@@ -50,7 +51,7 @@ class FEM:
 
     name: ClassVar[str] = "fem"
     accepts: ClassVar[frozenset[str]] = frozenset(
-        {"steady", "time", "eigenproblem", "several fields", "Nedelec", "point condition"}
+        {"steady", "time", "semilinear", "eigenproblem", "several fields", "Nedelec", "point condition"}
     )
 
     degree: int = 2
@@ -72,14 +73,14 @@ class FEM:
         if self.scheme not in (None, "bdf2", "theta"):
             raise InputError(f"FEM: scheme must be 'bdf2' or 'theta', not {self.scheme!r}")
 
-    def solve(self, problem: Problem | Eigenproblem, *, seed: int = 0, monitor: Any = None) -> Solution:
+    def solve(self, problem: Any, *, seed: int = 0, monitor: Any = None) -> Solution:
         """The solution of degree `degree`, with info["estimated_error"] = {field: {"l2", "h1"}}, relative.
 
         `seed` plays no role.  Raises InputError if the problem has no unique solution or its data are not finite.
         """
         if not isinstance(problem.domain, geometry.Domain):
             raise InputError(f"FEM needs a geometry.Domain, which has a mesh, not {problem.domain!r}")
-        if isinstance(problem, Problem) and problem.time is not None:
+        if getattr(problem, "time", None) is not None:
             return self._solve_in_time(problem, seed, monitor)
         total = 2 if self.estimate else 1
         is_eigenproblem = isinstance(problem, Eigenproblem)
@@ -103,13 +104,17 @@ class FEM:
                 monitor.update(2, total, unknowns=facts["unknowns"])
         return Solution(self.name, repr(self), problem.fields, function, function.mesh, info, problem)
 
-    def _solve_in_time(self, problem: Problem, seed: int, monitor: Any) -> Solution:
+    def _solve_in_time(self, problem: Any, seed: int, monitor: Any) -> Solution:
         def progress(step: int, total: int, t: float) -> None:
             if monitor is not None:
                 monitor.update(step, total, t=t)
 
+        backward = isinstance(problem, SemilinearParabolic)
+        forward = initial_value_problem(problem) if backward else problem
         settings = TimeSettings(self.scheme, self.steps, self.tolerance)
-        function, info = solve_in_time(problem, self.size, self.degree, settings, self.estimate, progress)
+        function, info = solve_in_time(forward, self.size, self.degree, settings, self.estimate, progress)
+        if backward:
+            function = function.backward(problem.horizon)
         info |= {"seed": seed, "versions": versions()}
         return Solution(self.name, repr(self), problem.fields, function, function.mesh, info, problem)
 

@@ -106,11 +106,11 @@ class Stepper:
         """
         if len(self.rated) == len(self.problem.fields):
             return state
-        k = INSTANT * span
-        first = self._solve(state.t, euler(k), [state], state.u)
-        second = self._solve(state.t + k, euler(k), [first], first.u)
-        for field in set(range(len(self.problem.fields))) - set(self.rated):
-            self.system.field(first.u, field)[:] = self.system.field(second.u, field)
+        instant = INSTANT * span
+        first = self._solve(state.t, euler(instant), [state], state.u)
+        second = self._solve(state.t + instant, euler(instant), [first], first.u)
+        for k in set(range(len(self.problem.fields))) - set(self.rated):
+            self.system.field(first.u, k)[:] = self.system.field(second.u, k)
         return State(state.t, (first.u, *state.levels[1:]))
 
     def _guess(self, states: Sequence[State], t: float) -> NDArray:

@@ -20,12 +20,13 @@ ORDINALS = {1: "first", 2: "second"}
 def value_at(value: Any, omega: Omega, shape: tuple[int, ...], what: str) -> Expr:
     """Datum of a condition (number, tuple, function of x or of x, t) as a UFL expression of `shape`."""
     if is_function(value):
-        arguments = (omega.x,) if omega.t is None or _takes_one(value) else (omega.x, omega.t)
+        arguments = (omega.x,) if omega.t is None or takes_one(value) else (omega.x, omega.t)
         value = call_user(value, arguments, what)
     return as_expression(value, shape, what)
 
 
-def _takes_one(function: Callable) -> bool:
+def takes_one(function: Callable) -> bool:
+    """True for a datum that is a function of x alone, not of x and t."""
     try:
         inspect.signature(function).bind(0, 0)
         return False
