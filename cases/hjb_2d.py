@@ -1,6 +1,7 @@
 """Linear-quadratic control of a diffusion: u_t + Lap u - |grad u|^2 = 0, u(T) = g.
 
-w = exp(-u) solves the heat equation.  The square only truncates the plane: this solution is periodic, and the flux through its sides is zero.
+w = exp(-u) solves the heat equation.  The square only truncates the plane: this solution is periodic, and the flux
+through its sides is zero.
 """
 
 import math

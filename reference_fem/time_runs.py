@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mlpde.errors import InputError
 from reference_fem.difference_formulas import STENCIL, lagrange_weights, stencil, third_derivative
-from reference_fem.time_stepping import START, State, StepFailed, Stepper
+from reference_fem.time_stepping import State, StepFailed, Stepper
 from reference_fem.time_system import TimeSystem
 
 FINEST = 24  # the shortest step is the interval over 2^FINEST
@@ -105,8 +105,9 @@ def adaptive(
                 f"{MOST_STEPS} steps in time led to t = {t:.4g} only, with a local error of {tolerance:.0e}: set a "
                 "larger tolerance, or the number of steps"
             )
-        progress(len(times) - 1, int((len(times) - 1) * 2**FINEST / position), t)
-        may_grow = len(states) > START + 1 and step < 2 ** (FINEST - LARGEST)
+        progress(len(times) - 1, min(MOST_STEPS, (len(times) - 1) * 2**FINEST // position), t)
+        equal = len(states) == STENCIL and abs(2 * states[-2].t - states[-3].t - t) < unit * step / 2
+        may_grow = equal and step < 2 ** (FINEST - LARGEST)
         if may_grow and position % (2 * step) == 0 and error * GROWTH <= tolerance:
             step *= 2
     times[-1] = interval[1]
@@ -128,7 +129,7 @@ def _local_error(stepper: Stepper, states: list[State]) -> float:
     else:
         k = last.t - states[-2].t
         third = third_derivative([s.t for s in states[-STENCIL:]], [s.u for s in states[-STENCIL:]])
-        error = stepper.formula_error(states) * k**3 * third
+        error = last.constant * k**3 * third
     norms, sizes = stepper.system.norms(error), stepper.sizes(states[-STENCIL:])
     ratios = norms[stepper.rated] / sizes[stepper.rated].clip(np.finfo(float).tiny)
     return float(ratios.max())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mpi4py import MPI  # noqa: F401
@@ -32,7 +32,8 @@ from reference_fem.constants import (
 from reference_fem.difference_formulas import GAMMA, Formula, bdf2, euler, lagrange_weights, sdirk2, theta
 from reference_fem.time_system import TimeSystem
 
-KEPT = 3  # factorisations: of the present step size and its neighbours
+KEPT = 2  # factorisations: of the present step size and of the one before
+EQUAL = 1e-6  # relative difference of equal steps
 NEWTON = 1e-9  # error of Newton's method in a step, relative
 NEWTON_STEPS = 20
 SLOW = 0.2  # convergence factor from which on new factors pay
@@ -52,6 +53,7 @@ class State:
 
     t: float
     levels: tuple[NDArray, NDArray, NDArray]
+    constant: float = 0.0  # C of the local error C k^3 u''' of the step that led here
     error: NDArray | None = field(default=None, repr=False)  # of a start step: an estimate of first order
 
     @property
@@ -89,14 +91,12 @@ class Stepper:
             first, second = sdirk2(k)
             stage = self._solve(states[-1].t + GAMMA * k, first, states[-1:], guess)
             end = self._solve(t, second, [*states[-1:], stage], guess)
-            return State(t, end.levels, GAMMA * k * (end.levels[1] - stage.levels[1]))
-        formula = bdf2(k, states[-1].t - states[-2].t) if self.scheme == "bdf2" else theta(k)
-        return self._solve(t, formula, states, guess)
-
-    def formula_error(self, states: Sequence[State]) -> float:
-        """C of the local error C k^3 u''' of the last step."""
-        k = states[-1].t - states[-2].t
-        return (bdf2(k, states[-2].t - states[-3].t) if self.scheme == "bdf2" else theta(k)).error
+            return replace(end, error=GAMMA * k * (end.levels[1] - stage.levels[1]))
+        if self.scheme == "theta":
+            return self._solve(t, theta(k), states[-1:], guess)
+        # where the step was doubled, the value before the last lies 2 k back: the same factors as in later steps
+        before = next((s for s in states[:-1] if abs(states[-1].t - k - s.t) < EQUAL * k), states[-2])
+        return self._solve(t, bdf2(k, states[-1].t - before.t), [before, states[-1]], guess)
 
     def consistent(self, state: State, span: float) -> State:
         """Initial values that satisfy the equations without rates, and values of the fields that have none.
@@ -169,7 +169,7 @@ class Stepper:
             part -= comm.allreduce(float(means @ part)) / comm.allreduce(float(means.sum()))
         if not np.isfinite(system.norms(values)).all():
             raise InputError(f"the solution is not finite at t = {t:.4g}: its coefficients overflow")
-        return State(t, (values, *system.rates(values)))  # type: ignore[arg-type]
+        return State(t, (values, *system.rates(values)), formula.error)  # type: ignore[arg-type]
 
     def _balance(self, factors: PinnedFactorisation, uneven: dict[int, float], b: Any, x: Any) -> None:
         """Record, and check, how far the data of fields without a constant of their own are out of balance."""
