@@ -80,7 +80,7 @@ class Level:
                 _interpolate(value, function, self.mesh)
                 owned = function.x.array[: system.sizes[k]]
                 system.field(levels[order], k)[:] = owned
-                system.check_finite(levels[order], f"the initial value of field {u.name!r}")
+                system.check_finite(levels[order], "the initial value")
             if values:
                 self._compare(k, system.field(levels[0], k), u)
         return State(self.interval[0], (levels[0], levels[1], levels[2]))
