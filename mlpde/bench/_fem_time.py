@@ -41,7 +41,8 @@ def orders() -> Iterator[list[Any]]:
 def kept(sizes: tuple[float, ...] = (0.06, 0.03, 0.015)) -> Iterator[list[Any]]:
     """Rows of unknowns, CPU seconds of 50 steps with the factors kept, and with new ones in each step, and their ratio.
 
-    The steps come after a few that prepare and start the run.  A coefficient that changes in time by next to nothing makes the solver refactor.
+    The steps come after a few that prepare and start the run.  A coefficient that changes in time by next to nothing
+    makes the solver refactor.
     """
     case = _case("heat_square")
     steady = case.problem.weak_form
