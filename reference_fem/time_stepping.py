@@ -162,6 +162,7 @@ class Stepper:
             raise StepFailed(
                 f"the residual went from {first:.2e} to {norm:.2e} in {NEWTON_STEPS} Newton steps"
             )
+        system.read(x)  # with what conditions copy from one unknown to another
         values = x.array_r.copy()
         for k, means in self._means.items():
             part = system.field(values, k)

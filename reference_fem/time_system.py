@@ -91,11 +91,11 @@ class TimeSystem(System):
         """
         if not (self.forms.linear and self.evolution.constant):
             return
-        matrices = [self.new_matrix() for _ in range(2)]
-        for a, matrix in enumerate(matrices):
+        matrices = []
+        for a in (0.0, 1.0):
             self.evolution.a.value[...] = a
-            petsc.assemble_matrix(matrix, self.forms.jacobian)
-            matrix.assemble()
+            matrices.append(petsc.assemble_matrix(self.forms.jacobian))
+            matrices[-1].assemble()
         mass = matrices[1]
         mass.axpy(-1.0, matrices[0])
         _, columns, entries = mass.getValuesCSR()
