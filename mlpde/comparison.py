@@ -12,13 +12,13 @@ from mlpde.errors import InputError
 from mlpde.files import plain
 from mlpde.machine import machine
 from mlpde.monitor import Display, Monitor
-from mlpde.problem import Case
+from mlpde.problem import Case, exact_by_field
 from mlpde.solution import Solution
 from mlpde.solvers import Solver, check_accepts
 from mlpde.solvers import solver as make_solver
 from mlpde.solving import as_case, run
 
-MEASURES = ("l2", "h1", "max")
+MEASURES = ("l2", "h1", "max")  # and in time "l2_time"
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,14 @@ def reference_solver(case: Case) -> Solver:
     """FEM with the case's settings for it.
 
     Errors are measured down to those of the reference, so it must be better than what it measures: it starts from
-    degree 3 on a fine mesh in one and two dimensions, where that is cheap.
+    degree 3 on a fine mesh in one and two dimensions, where that is cheap; in time on the usual mesh, for many steps.
     """
     from mlpde.exact import fine_size
 
     domain = case.problem.domain
-    fine = {"degree": 3, "size": fine_size(domain)} if domain.dim < 3 else {}
+    fine: dict[str, Any] = {"degree": 3} if domain.dim < 3 else {}
+    if domain.dim < 3 and getattr(case.problem, "time", None) is None:
+        fine["size"] = fine_size(domain)
     return make_solver("fem", **(fine | dict(case.solvers.get("fem", {}))))
 
 
@@ -143,7 +145,7 @@ def _reference(case: Case, reference: Any, show: Callable[[str], Any]) -> Soluti
         return reference
     from mlpde.exact import exact_solution
 
-    exact = getattr(case.problem, "exact", None) or {}
+    exact = exact_by_field(case.problem)
     if reference is None and all(f.name in exact for f in case.problem.fields):
         return exact_solution(case)
     solver = reference_solver(case) if reference is None else reference
@@ -172,7 +174,7 @@ def _row(label: str, solution: Solution, reference: Solution | None) -> dict[str
     below = [
         f"{name}.{measure}"
         for name, error in errors.items()
-        for measure in MEASURES
+        for measure in (*MEASURES, "l2_time")
         if measure in own.get(name, {}) and error[measure] < own[name][measure]
     ]
     return {

@@ -30,26 +30,26 @@ class ExactModel:
         object.__setattr__(self, "functions", exact_functions(self.problem))
 
     def jets(self, points: Array, derivatives: Iterable[Derivative]) -> dict[Derivative, Array]:
-        """() and (i,) with i < d; anything else raises InputError."""
+        """() and (i,) with i < d, in time i = d too; anything else raises InputError."""
         import torch
 
         derivatives, dim = list(derivatives), self.problem.domain.dim
-        if any(len(alpha) > 1 or max(alpha, default=0) >= dim for alpha in derivatives):
-            raise InputError(
-                "an exact solution offers its value and gradient, an output needs higher or time derivatives"
-            )
+        directions = dim if getattr(self.problem, "time", None) is None else dim + 1
+        if any(len(alpha) > 1 or max(alpha, default=0) >= directions for alpha in derivatives):
+            raise InputError("an exact solution offers its first derivatives, an output needs higher ones")
         points = np.asarray(points, dtype=np.float64)
         columns: dict[Derivative, list[Array]] = {alpha: [] for alpha in derivatives}
         rest = self.other.jets(points, derivatives) if self.other is not None else {}
         start = 0
         for f in self.problem.fields:
             if f.name in self.functions:
-                value, gradient = (
+                value, *slopes = (
                     part.numpy().reshape(len(points), f.size, -1)
                     for part in self.functions[f.name](torch.from_numpy(points))
                 )
+                first = np.concatenate(slopes, axis=2)
                 for alpha in derivatives:
-                    columns[alpha].append(gradient[:, :, alpha[0]] if alpha else value[:, :, 0])
+                    columns[alpha].append(first[:, :, alpha[0]] if alpha else value[:, :, 0])
             else:
                 for alpha in derivatives:
                     columns[alpha].append(rest[alpha][:, start : start + f.size])
@@ -74,7 +74,8 @@ def exact_solution(case: Any, fem: Solution | None = None) -> Solution:
     problem = case.problem
     model = ExactModel(problem, fem.model if fem else None)
     mesh = problem.domain.mesh(fine_size(problem.domain))
-    zero = {f.name: {"l2": 0.0, "h1": 0.0} for f in problem.fields}
+    measures = ("l2", "h1") if getattr(problem, "time", None) is None else ("l2", "h1", "l2_time")
+    zero = {f.name: dict.fromkeys(measures, 0.0) for f in problem.fields}
     estimated = (
         zero
         if fem is None

@@ -219,6 +219,12 @@ def field_of(problem: Any, condition: Dirichlet) -> Field:
     return next(f for f in problem.fields if condition.field in (None, f.name))
 
 
+def exact_by_field(problem: Any) -> dict[str, Callable]:
+    """The exact solutions that are known, by field name."""
+    exact = getattr(problem, "exact", None) or {}
+    return dict(exact) if isinstance(exact, Mapping) else {problem.fields[0].name: exact}
+
+
 def initial_values(problem: Any, target: Field) -> tuple[Any, ...]:
     """What `problem.initial` says about a field: (u0,), or (u0, v0) with its rate; () if it says nothing."""
     initial = problem.initial

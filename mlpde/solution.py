@@ -28,6 +28,7 @@ from mlpde.problem import Case, Field
 
 MODELS = {
     "fem": "reference_fem.function:FiniteElementFunction",
+    "fem_in_time": "reference_fem.time_function:FiniteElementHistory",
     "fem_modes": "reference_fem.modes:FiniteElementModes",
     "random_features": "mlpde.representation.models:RandomFeatureModel",
     "network": "mlpde.representation.models:NetworkModel",

@@ -79,38 +79,68 @@ def solve_pinned(matrix: Any, b: Any, system: System, free: FreeConstants) -> tu
 
     The pinned rows of `matrix` are overwritten.
     """
-    if not free.fields:
-        return Factorisation(matrix).solve(b), {}
-    full = matrix.copy()
-    matrix.zeroRowsColumns(np.asarray(free.rows, dtype=np.int32))
-    factors = Factorisation(matrix)
-    even = [_integrals(system, k) for k in free.fields]
-
-    def solve(right: Any) -> tuple[Any, NDArray]:
-        pinned = right.copy()
-        _set(pinned, free.rows, 0.0)
-        x = factors.solve(pinned)
-        defect = right - full * x
-        return x, _get(defect, free.rows, system.comm)
-
-    x, defects = solve(b)
-    corrections = [solve(c) for c in even]
-    scale = np.linalg.solve(np.stack([d for _, d in corrections], axis=1), defects)
+    x, uneven = PinnedFactorisation(matrix, system, free).solve(b)
     imbalance = {}
-    for k, factor, c, (correction, _) in zip(free.fields, scale, even, corrections, strict=True):
-        x.axpy(-factor, correction)
-        total = _norm1(b, system, k)
-        imbalance[system.forms.unknowns[k].name] = abs(factor) * c.norm(0) / total if total > 0 else 0.0
+    for k, value in uneven.items():
+        total = norm1(b, system, k)
+        imbalance[system.forms.unknowns[k].name] = value / total if total > 0 else 0.0
+    check_balance(imbalance)
+    return x, imbalance
+
+
+def check_balance(imbalance: dict[str, float]) -> None:
+    """InputError if the data of a field, by name, are out of balance by more than a mesh's error."""
     for name, value in imbalance.items():
         if value > IMBALANCE:
             raise InputError(
                 f"the data of field {name!r} do not balance: the integral of its sources and boundary fluxes is "
                 f"{value:.2g} of their size, so no solution exists; make them balance or add a Dirichlet condition"
             )
-    return x, imbalance
 
 
-def _integrals(system: System, k: int) -> Any:
+class PinnedFactorisation:
+    """The factors of a matrix whose pinned rows are overwritten, kept for several right-hand sides."""
+
+    def __init__(self, matrix: Any, system: System, free: FreeConstants) -> None:
+        self.system, self.free = system, free
+        if not free.fields:
+            self.factors = Factorisation(matrix)
+            return
+        self.full = matrix.copy()
+        matrix.zeroRowsColumns(np.asarray(free.rows, dtype=np.int32))
+        self.factors = Factorisation(matrix)
+        self.even = [integrals(system, k) for k in free.fields]
+        self.corrections, defects = zip(*(self._solve(c) for c in self.even), strict=True)
+        self.defects = np.stack(defects, axis=1)
+
+    def _solve(self, right: Any) -> tuple[Any, NDArray]:
+        """The solution with the pinned rows zero, and what is left over in them."""
+        pinned = right.copy()
+        _set(pinned, self.free.rows, 0.0)
+        x = self.factors.solve(pinned)
+        defect = right - self.full * x
+        return x, _get(defect, self.free.rows, self.system.comm)
+
+    def magnitude(self, k: int) -> float:
+        """Sum of |A_ij| over the rows of field k."""
+        starts, _, entries = self.full.getValuesCSR()
+        offsets = self.system.offsets
+        part = entries[starts[offsets[k]] : starts[offsets[k + 1]]]
+        return self.system.comm.allreduce(float(np.abs(part).sum()), op=MPI.SUM)
+
+    def solve(self, b: Any) -> tuple[Any, dict[int, float]]:
+        """x with A x = b up to an even source in the `free` fields; and the size of that source, by field number."""
+        if not self.free.fields:
+            return self.factors.solve(b), {}
+        x, defects = self._solve(b)
+        scale = np.linalg.solve(self.defects, defects)
+        for factor, correction in zip(scale, self.corrections, strict=True):
+            x.axpy(-factor, correction)
+        uneven = zip(self.free.fields, scale, self.even, strict=True)
+        return x, {k: abs(factor) * c.norm(0) for k, factor, c in uneven}
+
+
+def integrals(system: System, k: int) -> Any:
     """c_i = int phi_i over the domain, for the scalar field k; zero in the other fields."""
     space = system.forms.spaces[k]
     form = fem.form(ufl.TestFunction(space) * ufl.dx, jit_options=JIT)
@@ -121,7 +151,8 @@ def _integrals(system: System, k: int) -> Any:
     return result
 
 
-def _norm1(b: Any, system: System, k: int) -> float:
+def norm1(b: Any, system: System, k: int) -> float:
+    """Sum of |b_i| over the rows of field k."""
     part = b.array_r[system.offsets[k] : system.offsets[k + 1]]
     return system.comm.allreduce(float(np.abs(part).sum()), op=MPI.SUM)
 

@@ -6,8 +6,9 @@ has to know which degrees of freedom are fixed, and one-component and curved con
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from mpi4py import MPI
@@ -21,9 +22,11 @@ import ufl
 from dolfinx import fem
 from numpy.typing import NDArray
 from ufl.algorithms.analysis import extract_type
+from ufl.classes import Variable
 
 from mlpde.errors import InputError
 from mlpde.formulation.condition_rows import value_at
+from mlpde.language import Omega, is_time
 from mlpde.problem import Dirichlet, Eigenproblem, Field, Problem, field_of
 from reference_fem.forms import JIT, bind_omega
 from reference_fem.mesh import DistributedMesh
@@ -44,17 +47,29 @@ class Constraints:
     """fixed: per field, the constrained degrees of freedom of this rank (ghosts included, blocks unrolled).
 
     markers: the same for DOLFINx's assembly.  points: conditions between the nodes.
+    writes: what writes the values of each condition into the unknowns.
     """
 
     fixed: tuple[NDArray, ...]
     markers: list[fem.DirichletBC]
     points: tuple[PointValue, ...]
+    writes: tuple[Callable[[], None], ...] = ()
+
+    def update(self) -> None:
+        """Write the values at the present time into the unknowns."""
+        for write in self.writes:
+            write()
 
 
 def constrain(
-    problem: Problem | Eigenproblem, mesh: DistributedMesh, unknowns: Sequence[fem.Function]
+    problem: Problem | Eigenproblem,
+    mesh: DistributedMesh,
+    unknowns: Sequence[fem.Function],
+    t: fem.Constant | None = None,
 ) -> Constraints:
     """Write all Dirichlet values into the unknowns and say where.  On a shared corner the later condition holds.
+
+    t: the time, at which values that depend on it are taken, now and by `Constraints.update`.
 
     Raises InputError for a value of the wrong shape, one that is not finite, or a point condition off the nodes that no
     shift by a constant can satisfy.
@@ -62,15 +77,21 @@ def constrain(
     fixed: list[list[NDArray]] = [[np.empty(0, dtype=np.int32)] for _ in unknowns]
     markers: list[fem.DirichletBC] = []
     points: list[PointValue] = []
+    writes: list[Callable[[], None]] = []
+    omega = bind_omega(mesh, t)
     for condition in problem.dirichlet:
         field = field_of(problem, condition)
         k = problem.fields.index(field)
         unknown = unknowns[k]
-        value = _value(condition, field, mesh)
+        value = _value(condition, field, omega)
         if condition.at is None:
             dofs = _on_boundaries(condition, problem, mesh, unknown.function_space)
         else:
             dofs, is_node = _nearest_node(condition, mesh.mesh, unknown.function_space)
+            if not is_node and t is not None:
+                raise InputError(
+                    f"{condition.label}: the mesh has no node there; add the point to the geometry"
+                )
             if not is_node:
                 points.append(_between_nodes(condition, field, k, value, mesh.mesh))
                 continue
@@ -82,25 +103,33 @@ def constrain(
                 f"{condition.label}: a Nedelec field is fixed by its tangential trace, without component="
             )
         components = range(size) if condition.component is None else (condition.component,)
-        data = _interpolate(value, unknown.function_space, components, dofs, condition)
+        data = _interpolation(value, unknown.function_space, components, dofs, condition)
+        write = partial(_write, unknown, data, (size * dofs[:, None] + np.asarray(components)).ravel())
+        write()
+        writes.append(write)
         for component in components:
             unrolled = size * dofs + component
-            unknown.x.array[unrolled] = data[unrolled]
             fixed[k].append(unrolled)
             space = unknown.function_space.sub(component) if size > 1 else unknown.function_space
             if field.family == "Nedelec":
                 markers.append(fem.dirichletbc(fem.Function(space), unrolled))
             else:
                 markers.append(fem.dirichletbc(0.0, unrolled, space))
-    return Constraints(tuple(np.unique(np.concatenate(f)) for f in fixed), markers, tuple(points))
+    return Constraints(
+        tuple(np.unique(np.concatenate(f)) for f in fixed), markers, tuple(points), tuple(writes)
+    )
 
 
-def _value(condition: Dirichlet, field: Field, mesh: DistributedMesh) -> ufl.core.expr.Expr:
+def _write(unknown: fem.Function, data: Callable[[], NDArray], dofs: NDArray) -> None:
+    unknown.x.array[dofs] = data()[dofs]
+
+
+def _value(condition: Dirichlet, field: Field, omega: Omega) -> ufl.core.expr.Expr:
     """The condition's value as an expression of the whole field's shape, or of its component's."""
     where = condition.at if condition.boundary is None else condition.boundary
     what = f"the value of field {field.name!r} on {where!r}"
     shape = field.shape if condition.component is None else ()
-    return value_at(condition.value, bind_omega(mesh), shape, what)
+    return value_at(condition.value, omega, shape, what)
 
 
 def _on_boundaries(
@@ -138,14 +167,17 @@ def _between_nodes(
     return PointValue(k, point, float(there(())))
 
 
-def _interpolate(
+def _interpolation(
     value: ufl.core.expr.Expr,
     space: fem.FunctionSpace,
     components: Sequence[int],
     dofs: NDArray,
     condition: Dirichlet,
-) -> NDArray:
-    """The value at the space's nodes, unrolled; computed in the cells that touch `dofs`, valid at `dofs` only."""
+) -> Callable[[], NDArray]:
+    """Gives the value at the space's nodes, unrolled; from the cells that touch `dofs`, valid at `dofs` only.
+
+    A value that does not depend on time is computed once.
+    """
     mesh, size = space.mesh, space.dofmap.bs
     if (
         len(components) < size
@@ -155,30 +187,43 @@ def _interpolate(
         value = ufl.as_tensor(np.array(rows).reshape(space.value_shape).tolist())
     data = fem.Function(space)
     nodal = space.element.basix_element.family == basix.ElementFamily.P
-    if extract_type(value, ufl.classes.SpatialCoordinate):
-        _evaluate(value, data, dofs)
+    evaluate: Callable[[], None] | None = None
+    moving = any(is_time(node) for node in extract_type(value, Variable))
+    if moving or extract_type(value, ufl.classes.SpatialCoordinate):
+        evaluate = interpolation(value, data, dofs)
     else:
         entries = np.asarray([value[index](()) for index in np.ndindex(value.ufl_shape)], dtype=np.float64)
         if nodal:  # nothing to compile
             data.x.array.reshape(-1, size)[:] = entries
         else:
-            _evaluate(fem.Constant(mesh, entries.reshape(value.ufl_shape)), data, dofs)
+            evaluate = interpolation(fem.Constant(mesh, entries.reshape(value.ufl_shape)), data, dofs)
     used = (size * dofs[:, None] + np.asarray(components)).ravel()
-    bad = ~np.isfinite(data.x.array[used])
-    if mesh.comm.allreduce(bool(bad.any()), op=MPI.LOR):
-        where = ""
-        if bad.any():
-            x = space.tabulate_dof_coordinates()[used[bad][0] // size][: mesh.geometry.dim] if nodal else ()
-            where = f" at x = {tuple(float(round(c, 6)) for c in x)}" if nodal else ""
-        name = condition.at if condition.boundary is None else condition.boundary
-        raise InputError(f"the Dirichlet value on {name!r} is not finite{where}")
-    return data.x.array
+
+    def values() -> NDArray:
+        if evaluate is not None:
+            evaluate()
+        bad = ~np.isfinite(data.x.array[used])
+        if mesh.comm.allreduce(bool(bad.any()), op=MPI.LOR):
+            where = ""
+            if bad.any() and nodal:
+                x = space.tabulate_dof_coordinates()[used[bad][0] // size][: mesh.geometry.dim]
+                where = f" at x = {tuple(float(round(c, 6)) for c in x)}"
+            name = condition.at if condition.boundary is None else condition.boundary
+            raise InputError(f"the Dirichlet value on {name!r} is not finite{where}")
+        return data.x.array
+
+    if moving:
+        return values
+    once = values()
+    return lambda: once
 
 
-def _evaluate(value: ufl.core.expr.Expr, data: fem.Function, dofs: NDArray) -> None:
+def interpolation(value: ufl.core.expr.Expr, data: fem.Function, dofs: NDArray) -> Callable[[], None]:
+    """Writes the expression's values into `data`, in the cells that touch `dofs`; compiled once."""
     space = data.function_space
     touched = np.zeros(space.dofmap.index_map.size_local + space.dofmap.index_map.num_ghosts, dtype=bool)
     touched[dofs] = True
     cells = np.flatnonzero(touched[space.dofmap.list].any(1)).astype(np.int32)
     points = space.element.interpolation_points
-    data.interpolate(fem.Expression(value, points, comm=space.mesh.comm, jit_options=JIT), cells0=cells)
+    compiled = fem.Expression(value, points, comm=space.mesh.comm, jit_options=JIT)
+    return lambda: data.interpolate(compiled, cells0=cells)

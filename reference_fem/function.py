@@ -8,7 +8,7 @@ pieces of a parallel run are put together by concatenation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -69,50 +69,9 @@ class FiniteElementFunction:
         self, cells: NDArray, xi: Array, derivatives: Iterable[tuple[int, ...]]
     ) -> dict[tuple[int, ...], Array]:
         """`jets` at reference coordinates xi (n, d) of the cells (n,); nan where the cell is -1."""
-        wanted, dim = list(derivatives), self.mesh.dim
-        for alpha in wanted:
-            if len(alpha) > 2 or not all(0 <= k < dim for k in alpha):
-                raise InputError(
-                    f"a finite element function in {dim}-D has derivatives of order 0, 1, 2 in the directions "
-                    f"0 ... {dim - 1}; {alpha} was asked for"
-                )
-        order = max(map(len, wanted), default=0)
-        outside = cells < 0
-        cells, xi = np.where(outside, 0, cells), np.where(outside[:, None], 1 / (dim + 1), xi)
-        tables = {
-            degree: lagrange(dim, degree).tabulate(order, np.ascontiguousarray(xi))[..., 0]
-            for degree in set(self.degrees)
-        }
-
-        def reference_derivative(directions: tuple[int, ...]) -> Array:
-            row = _partial(dim, directions)
-            blocks = [
-                np.einsum("na,nam->nm", tables[p][row], values[cells])
-                for p, values in zip(self.degrees, self.values, strict=True)
-            ]
-            return np.concatenate(blocks, axis=1)
-
-        result: dict[tuple[int, ...], Array] = {(): reference_derivative(())} if () in wanted else {}
-        if order:
-            inverse = np.linalg.inv(self.mesh.jacobians(cells, xi))  # (n, reference, x)
-            slopes = np.stack([reference_derivative((k,)) for k in range(dim)], axis=-1)
-            gradient = np.einsum("nmk,nki->nmi", slopes, inverse)
-            result |= {alpha: gradient[..., alpha[0]] for alpha in wanted if len(alpha) == 1}
-        if order == 2:
-            # d2u/dxi2 = J^T (d2u/dx2) J + sum_k du/dx_k d2x_k/dxi2
-            shape = tabulate(dim, self.mesh.order, xi, 2)
-            nodes = self.mesh.points[self.mesh.cells[cells]]
-            hessian = np.empty((*gradient.shape, dim))
-            for i in range(dim):
-                for j in range(i, dim):
-                    bend = np.einsum("na,nak->nk", shape[_partial(dim, (i, j))], nodes)
-                    curvature = np.einsum("nmk,nk->nm", gradient, bend)
-                    hessian[..., i, j] = hessian[..., j, i] = reference_derivative((i, j)) - curvature
-            hessian = np.einsum("nki,nmkl,nlj->nmij", inverse, hessian, inverse, optimize=True)
-            result |= {alpha: hessian[..., alpha[0], alpha[1]] for alpha in wanted if len(alpha) == 2}
-        for value in result.values():
-            value[outside] = np.nan
-        return result
+        return cell_jets(
+            self.mesh, self.degrees, [values[cells] for values in self.values], cells, xi, derivatives
+        )
 
     def quadrature(self, degree: int) -> Iterator[tuple[NDArray, Array, Array]]:
         """Cells (n,), reference points (n, d) and weights (n,) on the whole mesh, in pieces of bounded size."""
@@ -137,3 +96,60 @@ class FiniteElementFunction:
         mesh = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
         degrees = tuple(settings["degrees"])
         return cls(Mesh.from_arrays(mesh), degrees, tuple(arrays[f"values.{k}"] for k in range(len(degrees))))
+
+
+def cell_jets(
+    mesh: Mesh,
+    degrees: Sequence[int],
+    nodal: Sequence[Array],
+    cells: NDArray,
+    xi: Array,
+    derivatives: Iterable[tuple[int, ...]],
+) -> dict[tuple[int, ...], Array]:
+    """The derivatives (n, M) at reference coordinates xi (n, d) of the cells (n,); nan where the cell is -1.
+
+    nodal: for each field of `degrees` its values (n, nodes, m) at the nodes of the point's cell.
+    """
+    wanted, dim = list(derivatives), mesh.dim
+    for alpha in wanted:
+        if len(alpha) > 2 or not all(0 <= k < dim for k in alpha):
+            raise InputError(
+                f"a finite element function in {dim}-D has derivatives of order 0, 1, 2 in the directions "
+                f"0 ... {dim - 1}; {alpha} was asked for"
+            )
+    order = max(map(len, wanted), default=0)
+    outside = cells < 0
+    cells, xi = np.where(outside, 0, cells), np.where(outside[:, None], 1 / (dim + 1), xi)
+    tables = {
+        degree: lagrange(dim, degree).tabulate(order, np.ascontiguousarray(xi))[..., 0]
+        for degree in set(degrees)
+    }
+
+    def reference_derivative(directions: tuple[int, ...]) -> Array:
+        row = _partial(dim, directions)
+        blocks = [
+            np.einsum("na,nam->nm", tables[p][row], values) for p, values in zip(degrees, nodal, strict=True)
+        ]
+        return np.concatenate(blocks, axis=1)
+
+    result: dict[tuple[int, ...], Array] = {(): reference_derivative(())} if () in wanted else {}
+    if order:
+        inverse = np.linalg.inv(mesh.jacobians(cells, xi))  # (n, reference, x)
+        slopes = np.stack([reference_derivative((k,)) for k in range(dim)], axis=-1)
+        gradient = np.einsum("nmk,nki->nmi", slopes, inverse)
+        result |= {alpha: gradient[..., alpha[0]] for alpha in wanted if len(alpha) == 1}
+    if order == 2:
+        # d2u/dxi2 = J^T (d2u/dx2) J + sum_k du/dx_k d2x_k/dxi2
+        shape = tabulate(dim, mesh.order, xi, 2)
+        nodes = mesh.points[mesh.cells[cells]]
+        hessian = np.empty((*gradient.shape, dim))
+        for i in range(dim):
+            for j in range(i, dim):
+                bend = np.einsum("na,nak->nk", shape[_partial(dim, (i, j))], nodes)
+                curvature = np.einsum("nmk,nk->nm", gradient, bend)
+                hessian[..., i, j] = hessian[..., j, i] = reference_derivative((i, j)) - curvature
+        hessian = np.einsum("nki,nmkl,nlj->nmij", inverse, hessian, inverse, optimize=True)
+        result |= {alpha: hessian[..., alpha[0], alpha[1]] for alpha in wanted if len(alpha) == 2}
+    for value in result.values():
+        value[outside] = np.nan
+    return result

@@ -40,6 +40,11 @@ class DistributedMesh:
     source: geometry.Mesh
 
     @property
+    def comm(self) -> MPI.Comm:
+        """The ranks that share the mesh."""
+        return self.mesh.comm
+
+    @property
     def regions(self) -> dict[str, int]:
         """Tag by name."""
         return {name: k + 1 for k, name in enumerate(self.source.regions)}

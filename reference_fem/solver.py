@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from mpi4py import MPI
 
@@ -19,11 +19,13 @@ from slepc4py import SLEPc
 
 import geometry
 from mlpde.errors import InputError
-from mlpde.problem import Eigenproblem, Problem
+from mlpde.formulation.semilinear import initial_value_problem
+from mlpde.problem import Eigenproblem, Problem, SemilinearParabolic
 from mlpde.solution import Solution
 from reference_fem import eigenproblem
 from reference_fem.dirichlet import PointValue, constrain
 from reference_fem.estimate import mode_difference, relative_difference
+from reference_fem.evolution import TimeSettings, solve_in_time
 from reference_fem.forms import discretise
 from reference_fem.function import FiniteElementFunction
 from reference_fem.gather import gather
@@ -41,30 +43,45 @@ class FEM:
     degree: of the elements; a pressure or another multiplier gets one less.
     size: of the mesh's cells; the domain's own by default.
     estimate: solve again with degree + 1 on a mesh of half the size, and report the difference as the estimated error.
+    steps: in time, all of the same length.  By default there are as many, short where the solution changes fast, as
+    bring the estimated error in time, at the end and in L2(0, T), below `tolerance` (1e-4 by default).
+    scheme: "bdf2" or "theta" (the trapezoidal rule); by default theta, which keeps the energy, for an equation of
+    second order in time, and BDF2 otherwise.  With theta a pressure, or another field without dt, oscillates.
     """
 
     name: ClassVar[str] = "fem"
     accepts: ClassVar[frozenset[str]] = frozenset(
-        {"steady", "eigenproblem", "several fields", "Nedelec", "point condition"}
+        {"steady", "time", "semilinear", "eigenproblem", "several fields", "Nedelec", "point condition"}
     )
 
     degree: int = 2
     size: float | None = None
     estimate: bool = True
+    steps: int | None = None
+    tolerance: float | None = None
+    scheme: Literal["bdf2", "theta"] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.degree, int) or not 1 <= self.degree <= 6:
             raise InputError(f"FEM: degree must be an integer from 1 to 6, not {self.degree!r}")
         if self.size is not None and not self.size > 0:
             raise InputError(f"FEM: size must be positive, not {self.size!r}")
+        if self.steps is not None and not (isinstance(self.steps, int) and self.steps > 0):
+            raise InputError(f"FEM: steps must be a positive integer, not {self.steps!r}")
+        if self.tolerance is not None and not self.tolerance > 0:
+            raise InputError(f"FEM: tolerance must be positive, not {self.tolerance!r}")
+        if self.scheme not in (None, "bdf2", "theta"):
+            raise InputError(f"FEM: scheme must be 'bdf2' or 'theta', not {self.scheme!r}")
 
-    def solve(self, problem: Problem | Eigenproblem, *, seed: int = 0, monitor: Any = None) -> Solution:
+    def solve(self, problem: Any, *, seed: int = 0, monitor: Any = None) -> Solution:
         """The solution of degree `degree`, with info["estimated_error"] = {field: {"l2", "h1"}}, relative.
 
         `seed` plays no role.  Raises InputError if the problem has no unique solution or its data are not finite.
         """
         if not isinstance(problem.domain, geometry.Domain):
             raise InputError(f"FEM needs a geometry.Domain, which has a mesh, not {problem.domain!r}")
+        if getattr(problem, "time", None) is not None:
+            return self._solve_in_time(problem, seed, monitor)
         total = 2 if self.estimate else 1
         is_eigenproblem = isinstance(problem, Eigenproblem)
         level: Any = eigenproblem.solve_level if is_eigenproblem else solve_level
@@ -85,6 +102,20 @@ class FEM:
             }
             if monitor is not None:
                 monitor.update(2, total, unknowns=facts["unknowns"])
+        return Solution(self.name, repr(self), problem.fields, function, function.mesh, info, problem)
+
+    def _solve_in_time(self, problem: Any, seed: int, monitor: Any) -> Solution:
+        def progress(step: int, total: int, t: float) -> None:
+            if monitor is not None:
+                monitor.update(step, total, t=t)
+
+        backward = isinstance(problem, SemilinearParabolic)
+        forward = initial_value_problem(problem) if backward else problem
+        settings = TimeSettings(self.scheme, self.steps, self.tolerance)
+        function, info = solve_in_time(forward, self.size, self.degree, settings, self.estimate, progress)
+        if backward:
+            function = function.backward(problem.horizon)
+        info |= {"seed": seed, "versions": versions()}
         return Solution(self.name, repr(self), problem.fields, function, function.mesh, info, problem)
 
 

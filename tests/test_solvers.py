@@ -17,7 +17,7 @@ from mlpde.solving import solve
 CASES = sorted(case_files.case_files())
 QUICK = {"fem": {"estimate": False}, "rfm": {"max_unknowns": 2500}, "pinn": {"depth": 2, "iterations": 30}}
 NONLINEAR = "takes linear problems, and this weak form is nonlinear: use FEM or PINN"
-EIGENVALUES = "does not take"
+EIGENVALUES = IN_TIME = "does not take"
 INFINITE = "a coefficient or datum of the interior residual on 'domain' is not finite"
 # Relative L2 errors (the largest of the fields) that the small runs stay below, or the sentence of the refusal.  Where
 # the solution is singular (corners, where conditions change, where the lid meets the walls) its strong residual is not
@@ -25,6 +25,11 @@ INFINITE = "a coefficient or datum of the interior residual on 'domain' is not f
 LIMITS: dict[str, dict[str, float | str]] = {
     "ball_poisson": {"fem": 3e-4, "rfm": 1e-3, "pinn": 1e-5},
     "clamped_plate_elasticity": {"fem": 1e-2, "rfm": 0.6, "pinn": 1.0},
+    "heat2d_cg": {"fem": 1e-3, "rfm": IN_TIME, "pinn": IN_TIME},
+    "heat_square": {"fem": 1e-3, "rfm": IN_TIME, "pinn": IN_TIME},
+    "heated_fins": {"fem": 1e-3, "rfm": IN_TIME, "pinn": IN_TIME},
+    "hjb_2d": {"fem": 1e-3, "rfm": IN_TIME, "pinn": IN_TIME},
+    "membrane": {"fem": 1e-3, "rfm": IN_TIME, "pinn": IN_TIME},
     "helmholtz_1d": {"fem": 0.2, "rfm": 1e-9, "pinn": 1.5},
     "kirsch_plate": {"fem": 1e-6, "rfm": 1e-2, "pinn": 0.1},
     "l_shape": {"fem": 1e-2, "rfm": 0.2, "pinn": 0.2},
@@ -43,6 +48,7 @@ LIMITS: dict[str, dict[str, float | str]] = {
     "variable_coefficient": {"fem": 1e-3, "rfm": 1e-10, "pinn": 1e-2},
 }
 SLOW = {
+    ("heat2d_cg", "fem"),
     ("kirsch_plate", "rfm"),
     *((case, "pinn") for case in ("ball_poisson", "kirsch_plate", "lid_driven_cavity", "neo_hookean_block")),
     *((case, "pinn") for case in ("ns2d_backstep", "stokes_driven", "stokes_three_holes")),

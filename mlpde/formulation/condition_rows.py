@@ -20,12 +20,13 @@ ORDINALS = {1: "first", 2: "second"}
 def value_at(value: Any, omega: Omega, shape: tuple[int, ...], what: str) -> Expr:
     """Datum of a condition (number, tuple, function of x or of x, t) as a UFL expression of `shape`."""
     if is_function(value):
-        arguments = (omega.x,) if omega.t is None or _takes_one(value) else (omega.x, omega.t)
+        arguments = (omega.x,) if omega.t is None or takes_one(value) else (omega.x, omega.t)
         value = call_user(value, arguments, what)
     return as_expression(value, shape, what)
 
 
-def _takes_one(function: Callable) -> bool:
+def takes_one(function: Callable) -> bool:
+    """True for a datum that is a function of x alone, not of x and t."""
     try:
         inspect.signature(function).bind(0, 0)
         return False
@@ -60,20 +61,38 @@ def initial_rows(problem: Problem, form: WeakForm, orders: Sequence[int]) -> lis
 
     Raises InputError unless the initial values are as many as the order.
     """
+    expressions: list[Expr] = []
+    for unknown, values in zip(form.unknowns, initial_data(problem, form.omega, orders), strict=True):
+        for level, data in zip(rates(unknown), values, strict=False):
+            expressions += [u - g for u, g in zip(scalars(level), scalars(data), strict=True)]
+    return expressions
+
+
+def initial_data(problem: Problem, omega: Omega, orders: Sequence[int]) -> list[list[Expr]]:
+    """Per field its initial values, as many as its order in time: [], [u0] or [u0, v0].
+
+    Raises InputError if there are more or fewer, or if no field has an order.
+    """
     if not any(orders):
         raise InputError("weak_form of a problem in time contains no dt(...)")
-    expressions: list[Expr] = []
-    for f, unknown, order in zip(problem.fields, form.unknowns, orders, strict=True):
-        if order == 0:
-            continue
+    data = []
+    for f, order in zip(problem.fields, orders, strict=True):
         values = initial_values(problem, f)
         if len(values) != order:
+            if order == 0:
+                raise InputError(
+                    f"field {f.name!r} has an initial value, but weak_form has no dt(...) of it: leave it out"
+                )
             right = "the value u0" if order == 1 else "the pair (u0, v0) of value and rate"
             raise InputError(
                 f"field {f.name!r} is of {ORDINALS[order]} order in time: its initial must be {right}, "
                 f"{len(values)} given"
             )
-        for level, value in zip(rates(unknown)[:order], values, strict=True):
-            data = value_at(value, form.omega, f.shape, f"the initial value of {level}")
-            expressions += [u - g for u, g in zip(scalars(level), scalars(data), strict=True)]
-    return expressions
+        names = (f.name, f"dt({f.name})")
+        data.append(
+            [
+                value_at(value, omega, f.shape, f"the initial value of {name}")
+                for value, name in zip(values, names, strict=False)
+            ]
+        )
+    return data

@@ -26,7 +26,7 @@ from mlpde.formulation.symbolic import at_zero, expand, nonlinear_part, partials
 from mlpde.formulation.torch_expression import Alpha, Jets, Tensor, TorchFunction, layout_of
 from mlpde.formulation.weak_form import Unknown, abstract_omega, rates, weak_form
 from mlpde.language import as_expression
-from mlpde.problem import Field, Problem
+from mlpde.problem import Field, Problem, exact_by_field
 
 
 class Term(NamedTuple):
@@ -202,17 +202,22 @@ def component_names(fields: Sequence[Field]) -> list[str]:
     return [f.name if not f.shape else f"{f.name}[{i}]" for f in fields for i in range(f.size)]
 
 
-def exact_functions(problem: Problem) -> dict[str, TorchFunction]:
-    """For each field with a known exact solution: a function of points that returns [value (n, *shape), gradient]."""
+def exact_functions(problem: Any) -> dict[str, TorchFunction]:
+    """For each field with a known exact solution: a function of points that returns [value (n, *shape), gradient].
+
+    In time also the derivative by t.
+    """
     dim = problem.domain.dim
-    omega = abstract_omega(problem.domain, time=problem.time is not None)
-    result = {}
+    omega = abstract_omega(problem.domain, time=getattr(problem, "time", None) is not None)
+    exact, result = exact_by_field(problem), {}
     for f in problem.fields:
-        if f.name in problem.exact:
+        if f.name in exact:
             arguments = (omega.x,) if omega.t is None else (omega.x, omega.t)
-            value = call_user(problem.exact[f.name], arguments, f"exact solution of {f.name!r}")
+            value = call_user(exact[f.name], arguments, f"exact solution of {f.name!r}")
             expression = as_expression(value, f.shape, f"exact solution of {f.name!r}")
             constant = extract_unique_domain(expression) is None
-            gradient = uc.Zero((*f.shape, dim)) if constant else ufl.grad(expression)
-            result[f.name] = TorchFunction([tensor(expression), tensor(gradient)], {}, dim)
+            parts = [expression, uc.Zero((*f.shape, dim)) if constant else ufl.grad(expression)]
+            if omega.t is not None:
+                parts.append(ufl.diff(expression, omega.t))
+            result[f.name] = TorchFunction([tensor(part) for part in parts], {}, dim)
     return result

@@ -1,0 +1,169 @@
+"""Runs over the whole time interval: on a given grid, or with steps that follow the local error.
+
+Steps are the interval over powers of two, so that halving and doubling meets the factors of earlier steps again, and
+grids of successive runs are nested.  The local error C k^3 u''' is taken from the last four values (steps by SDIRK2, at
+the start, have an estimate of first order).  It is measured relative to the present size of u, and weighed by
+sqrt((t - t0) / T): what is rough at the start is smoothed soon, and counts in L2(0, T) for as long as it lasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlpde.errors import InputError
+from reference_fem.difference_formulas import STENCIL, lagrange_weights, stencil, third_derivative
+from reference_fem.time_stepping import State, StepFailed, Stepper
+from reference_fem.time_system import TimeSystem
+
+FINEST = 24  # the shortest step is the interval over 2^FINEST
+FIRST = 6  # the first step tried is the interval over 2^FIRST
+LARGEST = 3  # no step is longer than the interval over 2^LARGEST
+GROWTH = 12.0  # a step is doubled if its error is that much below the tolerance: 2^3, and some reserve
+MOST_STEPS = 20_000
+
+Progress = Callable[[int, int, float], None]  # steps done, steps in all (a guess), time
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Values of all unknowns (owned entries) at the times (n + 1,), the start included."""
+
+    times: NDArray
+    values: list[NDArray]
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return len(self.times) - 1
+
+    def at(self, times: NDArray) -> list[NDArray]:
+        """The values at some of the times."""
+        return [self.values[n] for n in np.searchsorted(self.times, times)]
+
+
+def halved(times: NDArray) -> NDArray:
+    """The grid with every step halved."""
+    result = np.empty(2 * len(times) - 1)
+    result[::2], result[1::2] = times, (times[:-1] + times[1:]) / 2
+    return result
+
+
+def march(
+    stepper: Stepper, start: State, times: NDArray, progress: Progress, kept: NDArray | None = None
+) -> Run:
+    """The run on a given grid; InputError, with time and step, if a step does not converge.
+
+    kept: the numbers of the times whose values are wanted; all by default.
+    """
+    wanted = set(range(len(times)) if kept is None else kept.tolist())
+    state = stepper.consistent(start, float(times[-1] - times[0]))
+    states = [state]
+    values: list[Any] = [state.u]
+    for n, t in enumerate(times[1:], 1):
+        try:
+            states = [*states[1 - STENCIL :], stepper.advance(states, float(t))]
+        except StepFailed as failure:
+            raise _failed(states[-1].t, float(t), failure, "more steps are needed") from None
+        values.append(states[-1].u if n in wanted else None)
+        progress(n, len(times) - 1, float(t))
+    return Run(times[sorted(wanted)], [values[n] for n in sorted(wanted)])
+
+
+def adaptive(
+    stepper: Stepper, start: State, interval: tuple[float, float], tolerance: float, progress: Progress
+) -> Run:
+    """The run whose steps keep the local error below the tolerance; InputError if a step fails at any length."""
+    begin, span = interval[0], interval[1] - interval[0]
+    unit = span / 2**FINEST
+    state = stepper.consistent(start, span)
+    states, values = [state], [state.u]
+    times, position, step = [begin], 0, 2 ** (FINEST - FIRST)
+    while position < 2**FINEST:
+        t = begin + unit * (position + step)
+        try:
+            state = stepper.advance(states, t)
+        except StepFailed as failure:
+            if step == 1:
+                raise _failed(states[-1].t, t, failure, "no step is short enough") from None
+            step = max(1, step // 4)
+            continue
+        error = _local_error(stepper, [*states, state]) * np.sqrt((t - begin) / span)
+        if error > tolerance and step > 1:
+            step = max(1, step // (4 if len(states) == 1 else 2))
+            continue
+        position += step
+        states = [*states[1 - STENCIL :], state]
+        values.append(state.u)
+        times.append(t)
+        if len(times) > MOST_STEPS:
+            raise InputError(
+                f"{MOST_STEPS} steps in time led to t = {t:.4g} only, with a local error of {tolerance:.0e}: set a "
+                "larger tolerance, or the number of steps"
+            )
+        progress(len(times) - 1, min(MOST_STEPS, (len(times) - 1) * 2**FINEST // position), t)
+        equal = len(states) == STENCIL and abs(2 * states[-2].t - states[-3].t - t) < unit * step / 2
+        may_grow = equal and step < 2 ** (FINEST - LARGEST)
+        if may_grow and position % (2 * step) == 0 and error * GROWTH <= tolerance:
+            step *= 2
+    times[-1] = interval[1]
+    return Run(np.asarray(times), values)
+
+
+def _failed(t: float, end: float, failure: StepFailed, remedy: str) -> InputError:
+    return InputError(
+        f"the step in time from t = {t:.6g} to {end:.6g} (length {end - t:.2e}) did not converge: {failure}; {remedy}, "
+        "or the problem has no solution from there on"
+    )
+
+
+def _local_error(stepper: Stepper, states: list[State]) -> float:
+    """Relative, the largest over the fields that have a rate."""
+    last = states[-1]
+    if last.error is not None:
+        error = last.error
+    else:
+        k = last.t - states[-2].t
+        third = third_derivative([s.t for s in states[-STENCIL:]], [s.u for s in states[-STENCIL:]])
+        error = last.constant * k**3 * third
+    norms, sizes = stepper.system.norms(error), stepper.sizes(states[-STENCIL:])
+    ratios = norms[stepper.rated] / sizes[stepper.rated].clip(np.finfo(float).tiny)
+    return float(ratios.max())
+
+
+def difference(system: TimeSystem, coarse: Run, fine: Run) -> NDArray:
+    """|coarse - fine| / |fine| of each field, the larger of its values at the end and in L2(0, T).
+
+    The times of `coarse` are among those of `fine`.
+    """
+    squares = np.array(
+        [
+            [system.norms(a - b) ** 2, system.norms(b) ** 2]
+            for a, b in zip(coarse.values, fine.at(coarse.times), strict=True)
+        ]
+    )  # (times, 2, fields)
+    both = np.stack([squares[-1], np.trapezoid(squares, coarse.times, axis=0)])
+    trifle = both[:, 1].max(axis=1, keepdims=True) * 1e-24
+    sizes = np.maximum(both[:, 1], trifle).clip(np.finfo(float).tiny)
+    return np.sqrt(both[:, 0] / sizes).max(axis=0)
+
+
+def thinned(system: TimeSystem, run: Run, tolerance: float) -> Run:
+    """The run with as few of its values, evenly left out, as interpolate the others up to `tolerance`."""
+    best = run
+    while best.steps % 2 == 0 and best.steps >= 2 * STENCIL:
+        fewer = Run(best.times[::2], best.values[::2])
+        nodes = stencil(fewer.times, run.times)
+        weights = lagrange_weights(fewer.times[nodes], run.times)
+        values = [
+            sum(w * fewer.values[n] for w, n in zip(row, numbers, strict=True))
+            for row, numbers in zip(weights, nodes, strict=True)
+        ]
+        if difference(system, Run(run.times, values), run).max() > tolerance:
+            return best
+        best = fewer
+    return best
