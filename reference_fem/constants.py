@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from mlpde.errors import InputError
 from mlpde.problem import Problem
 from reference_fem.forms import JIT
-from reference_fem.linear import Factorisation, kernel, undetermined
+from reference_fem.linear import kernel, undetermined
+from reference_fem.linear_solver import Choice, LinearSolver
 from reference_fem.system import System
 
 IMBALANCE = 1e-2  # of the data, relative: more than any mesh's error
@@ -74,22 +75,26 @@ def check_kernel(matrix: Any, problem: Problem, system: System, free: FreeConsta
             )
 
 
-def solve_pinned(matrix: Any, b: Any, system: System, free: FreeConstants) -> tuple[Any, dict[str, float]]:
-    """x with A x = b up to an even source in the `free` fields; and the relative imbalance of the data, by field name.
+def solve_pinned(
+    matrix: Any, b: Any, system: System, free: FreeConstants, choice: Choice = "auto"
+) -> tuple[Any, dict[str, Any]]:
+    """x with A x = b up to an even source in the `free` fields; and facts: "imbalance", "linear_solver", "warnings".
 
-    The pinned rows of `matrix` are overwritten.
+    imbalance: of the data, relative, by field name.  The pinned rows of `matrix` are overwritten.
     """
     if not free.fields:
-        return Factorisation(matrix).solve(b), {}
+        solver = LinearSolver(matrix, system, choice)
+        x = solver.solve(b)
+        return x, {"imbalance": {}, "linear_solver": solver.facts, "warnings": solver.warnings}
     full = matrix.copy()
     matrix.zeroRowsColumns(np.asarray(free.rows, dtype=np.int32))
-    factors = Factorisation(matrix)
+    solver = LinearSolver(matrix, system, choice)
     even = [_integrals(system, k) for k in free.fields]
 
     def solve(right: Any) -> tuple[Any, NDArray]:
         pinned = right.copy()
         _set(pinned, free.rows, 0.0)
-        x = factors.solve(pinned)
+        x = solver.solve(pinned)
         defect = right - full * x
         return x, _get(defect, free.rows, system.comm)
 
@@ -107,7 +112,7 @@ def solve_pinned(matrix: Any, b: Any, system: System, free: FreeConstants) -> tu
                 f"the data of field {name!r} do not balance: the integral of its sources and boundary fluxes is "
                 f"{value:.2g} of their size, so no solution exists; make them balance or add a Dirichlet condition"
             )
-    return x, imbalance
+    return x, {"imbalance": imbalance, "linear_solver": solver.facts, "warnings": solver.warnings}
 
 
 def _integrals(system: System, k: int) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, get_args
 
 from mpi4py import MPI
 
@@ -18,7 +19,7 @@ from petsc4py import PETSc
 from slepc4py import SLEPc
 
 import geometry
-from mlpde.errors import InputError
+from mlpde.errors import InputError, unknown
 from mlpde.problem import Eigenproblem, Problem
 from mlpde.solution import Solution
 from reference_fem import eigenproblem
@@ -27,6 +28,7 @@ from reference_fem.estimate import mode_difference, relative_difference
 from reference_fem.forms import discretise
 from reference_fem.function import FiniteElementFunction
 from reference_fem.gather import gather
+from reference_fem.linear_solver import Choice
 from reference_fem.mesh import MAX_GEOMETRY_ORDER, distributed_mesh
 from reference_fem.newton import solve_system
 from reference_fem.system import System
@@ -36,11 +38,14 @@ BALANCED = 1e-8  # relative imbalance of the data that is worth no word
 
 @dataclass(frozen=True)
 class FEM:
-    """Finite elements by DOLFINx and MUMPS.
+    """Finite elements by DOLFINx and PETSc.
 
     degree: of the elements; a pressure or another multiplier gets one less.
     size: of the mesh's cells; the domain's own by default.
     estimate: solve again with degree + 1 on a mesh of half the size, and report the difference as the estimated error.
+    linear_solver: "direct" (MUMPS), "iterative" (conjugate gradients with multigrid, for symmetric positive definite
+    problems of one field), or "auto": iterative where the problem is large and fits.  Eigenproblems are always direct.
+    PETSc's options with the prefix "fem_" (-fem_ksp_type, -fem_pc_type, ... in PETSC_OPTIONS) come before it.
     """
 
     name: ClassVar[str] = "fem"
@@ -51,12 +56,15 @@ class FEM:
     degree: int = 2
     size: float | None = None
     estimate: bool = True
+    linear_solver: Choice = "auto"
 
     def __post_init__(self) -> None:
         if not isinstance(self.degree, int) or not 1 <= self.degree <= 6:
             raise InputError(f"FEM: degree must be an integer from 1 to 6, not {self.degree!r}")
         if self.size is not None and not self.size > 0:
             raise InputError(f"FEM: size must be positive, not {self.size!r}")
+        if self.linear_solver not in get_args(Choice):
+            raise unknown("FEM: linear_solver", self.linear_solver, get_args(Choice))
 
     def solve(self, problem: Problem | Eigenproblem, *, seed: int = 0, monitor: Any = None) -> Solution:
         """The solution of degree `degree`, with info["estimated_error"] = {field: {"l2", "h1"}}, relative.
@@ -67,7 +75,11 @@ class FEM:
             raise InputError(f"FEM needs a geometry.Domain, which has a mesh, not {problem.domain!r}")
         total = 2 if self.estimate else 1
         is_eigenproblem = isinstance(problem, Eigenproblem)
-        level: Any = eigenproblem.solve_level if is_eigenproblem else solve_level
+        level: Any = (
+            eigenproblem.solve_level
+            if is_eigenproblem
+            else partial(solve_level, linear_solver=self.linear_solver)
+        )
         difference: Any = mode_difference if is_eigenproblem else relative_difference
         function, info = level(problem, self.size, self.degree)
         if monitor is not None:
@@ -89,7 +101,7 @@ class FEM:
 
 
 def solve_level(
-    problem: Problem, size: float | None, degree: int
+    problem: Problem, size: float | None, degree: int, linear_solver: Choice = "auto"
 ) -> tuple[FiniteElementFunction, dict[str, Any]]:
     """Solve on one mesh; the same function on every rank, and {"seconds", "cpu_seconds", "unknowns", ...}."""
     start, cpu = time.perf_counter(), time.process_time()
@@ -97,9 +109,9 @@ def solve_level(
     mesh = distributed_mesh(problem.domain, size, degree, comm)
     forms = discretise(problem, mesh, degree)
     system = System(forms, constrain(problem, mesh, forms.unknowns))
-    facts = solve_system(problem, system)
+    facts = solve_system(problem, system, linear_solver)
     function = fix_constants(problem, gather(mesh, forms.unknowns), system.constraints.points)
-    warnings = [
+    warnings = facts["warnings"] + [
         f"the sources and boundary fluxes of field {name!r} balance up to {value:.1e} only; the rest was spread evenly"
         for name, value in facts["imbalance"].items()
         if value > BALANCED
@@ -108,7 +120,8 @@ def solve_level(
         "seconds": time.perf_counter() - start,
         "cpu_seconds": comm.allreduce(time.process_time() - cpu),
         "unknowns": system.unknowns_count,
-        "history": [{"step": step, "residual": norm} for step, norm in enumerate(facts["history"])],
+        "history": facts["history"],
+        "linear_solver": facts["linear_solver"],
         "warnings": warnings,
     }
 
