@@ -13,11 +13,10 @@ from petsc4py import PETSc
 
 from mlpde.errors import InputError
 from reference_fem.linear import Factorisation
-from reference_fem.multigrid import conjugate_gradients, is_one_lagrange_field, know_motions
+from reference_fem.multigrid import PREFIX, conjugate_gradients, is_one_lagrange_field, know_motions
 from reference_fem.system import System
 
 Choice = Literal["auto", "direct", "iterative"]
-PREFIX = "fem_"  # of PETSc's options: -fem_ksp_type, -fem_pc_type, ...
 LARGE = {2: 200_000, 3: 20_000}  # unknowns from which iteration is faster than MUMPS; in 1-D it never is
 SYMMETRIC = 1e-10  # rounding of x.Ay - y.Ax, relative
 NOT_POSITIVE = (
@@ -47,7 +46,6 @@ class LinearSolver:
             self.iteration = _by_options(matrix, system, iterate)
         elif iterate:
             self.iteration = conjugate_gradients(matrix, system)
-            self.iteration.setUp()
         else:
             self.factors = Factorisation(matrix)
 
@@ -102,24 +100,23 @@ def _by_options(matrix: Any, system: System, iterate: bool) -> Any:
             raise InputError(
                 f"-{PREFIX}{key} {name}: this PETSc has no such {word}; it has {', '.join(known)}"
             )
-    if iterate:
-        solver = conjugate_gradients(matrix, system)
-    else:
+    try:
+        if iterate:
+            return conjugate_gradients(matrix, system)
         solver = PETSc.KSP().create(matrix.comm)
+        solver.setOptionsPrefix(PREFIX)
         solver.setOperators(matrix)
         solver.setType("preonly")
         solver.getPC().setType("lu")
         solver.getPC().setFactorSolverType("mumps")
         if is_one_lagrange_field(system):
             know_motions(matrix, system.forms.spaces[0])
-    try:
-        solver.setOptionsPrefix(PREFIX)
         solver.setFromOptions()
         solver.setUp()
+        return solver
     except PETSc.Error as error:
         given = " ".join(f"-{PREFIX}{key} {value}".strip() for key, value in options.getAll().items())
         raise InputError(f"PETSc refuses the options {given}: {str(error).splitlines()[-1]}") from error
-    return solver
 
 
 def _names(kind: Any) -> list[str]:
