@@ -50,7 +50,9 @@ def declared(problem: Problem, system: System) -> FreeConstants:
             raise InputError(
                 f"field {problem.fields[k].name!r} has mean_zero=True and a value at a point: keep one of them"
             )
-    rows = system.comm.bcast([int(system.offsets[k]) for k in fields])  # rank 0's rows come first
+    # rank 0's rows come first; a row that is copied from another has no equation
+    own = [np.setdiff1d(np.arange(*system.offsets[k : k + 2]), system.copied) for k in fields]
+    rows = system.comm.bcast([int(candidates[0]) for candidates in own] if system.comm.rank == 0 else None)
     return FreeConstants(fields, tuple(rows))
 
 
@@ -123,6 +125,7 @@ def _integrals(system: System, k: int) -> Any:
     local.scatter_reverse(la.InsertMode.add)
     result = system.vector()
     result.array[system.offsets[k] : system.offsets[k + 1]] = local.array[: system.sizes[k]]
+    system.fold(result)
     return result
 
 

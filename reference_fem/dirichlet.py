@@ -27,6 +27,7 @@ from mlpde.formulation.condition_rows import value_at
 from mlpde.problem import Dirichlet, Eigenproblem, Field, Problem, field_of
 from reference_fem.forms import JIT, bind_omega
 from reference_fem.mesh import DistributedMesh
+from reference_fem.periodic import copied_rows, projection, spread
 
 AT_A_NODE = 1e-9  # distance of a point condition from a node, relative to the mesh
 
@@ -44,11 +45,13 @@ class Constraints:
     """fixed: per field, the constrained degrees of freedom of this rank (ghosts included, blocks unrolled).
 
     markers: the same for DOLFINx's assembly.  points: conditions between the nodes.
+    projection: P of `reference_fem.periodic`, or None; its copied rows are among the fixed ones.
     """
 
     fixed: tuple[NDArray, ...]
     markers: list[fem.DirichletBC]
     points: tuple[PointValue, ...]
+    projection: Any = None
 
 
 def constrain(
@@ -92,7 +95,30 @@ def constrain(
                 markers.append(fem.dirichletbc(fem.Function(space), unrolled))
             else:
                 markers.append(fem.dirichletbc(0.0, unrolled, space))
-    return Constraints(tuple(np.unique(np.concatenate(f)) for f in fixed), markers, tuple(points))
+    unique = tuple(np.unique(np.concatenate(f)) for f in fixed)
+    tied = projection(problem, mesh, [u.function_space for u in unknowns])
+    if tied is not None:
+        unique = _spread(tied, unique, unknowns)
+    return Constraints(unique, markers, tuple(points), tied)
+
+
+def _spread(
+    projection: Any, fixed: tuple[NDArray, ...], unknowns: Sequence[fem.Function]
+) -> tuple[NDArray, ...]:
+    """The fixed degrees of freedom with those that periodic conditions fix too, whose values are written."""
+    spaces = [u.function_space for u in unknowns]
+    sizes = [space.dofmap.index_map.size_local * space.dofmap.bs for space in spaces]
+    offsets = np.cumsum([0, *sizes])
+    owned = [dofs[dofs < n] + start for dofs, n, start in zip(fixed, sizes, offsets, strict=False)]
+    values = np.concatenate([u.x.array[:n] for u, n in zip(unknowns, sizes, strict=True)])
+    rows, values = spread(projection, np.concatenate(owned), values)
+    rows = np.union1d(rows, copied_rows(projection))
+    result = []
+    for u, start, n in zip(unknowns, offsets, sizes, strict=False):
+        u.x.array[:n] = values[start : start + n]
+        u.x.scatter_forward()
+        result.append(rows[(rows >= start) & (rows < start + n)] - start)
+    return tuple(result)
 
 
 def _value(condition: Dirichlet, field: Field, mesh: DistributedMesh) -> ufl.core.expr.Expr:

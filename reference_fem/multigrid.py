@@ -60,8 +60,11 @@ def conjugate_gradients(matrix: Any, system: System) -> Any:
     if not options.hasName("ksp_type"):  # not every method knows the energy norm
         solver.setNormType(PETSc.KSP.NormType.NATURAL)  # type: ignore[arg-type]
     solver.setTolerances(rtol=RESIDUAL, max_it=MAX_ITERATIONS)
-    know_motions(matrix, space)
     degree = space.element.basix_element.degree
+    if system.constraints.projection is not None:
+        degree = 1  # the spaces below know no periodic conditions; nor do they leave a rotation
+    else:
+        know_motions(matrix, space)
     if degree == 1:
         solver.getPC().setType("gamg")
     else:
@@ -72,7 +75,7 @@ def conjugate_gradients(matrix: Any, system: System) -> Any:
     defaults = {name: value for name, value in names.items() if not options.hasName(name)}
     try:  # GAMG's settings have no other way in
         for name, value in defaults.items():
-            options.setValue(name, value)
+            options.setValue(name, value)  # type: ignore[arg-type]
         solver.setFromOptions()
         solver.setUp()
     finally:

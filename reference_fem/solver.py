@@ -31,6 +31,7 @@ from reference_fem.gather import gather
 from reference_fem.linear_solver import Choice
 from reference_fem.mesh import MAX_GEOMETRY_ORDER, distributed_mesh
 from reference_fem.newton import solve_system
+from reference_fem.periodic import domain_to_mesh
 from reference_fem.system import System
 
 BALANCED = 1e-8  # relative imbalance of the data that is worth no word
@@ -50,7 +51,7 @@ class FEM:
 
     name: ClassVar[str] = "fem"
     accepts: ClassVar[frozenset[str]] = frozenset(
-        {"steady", "eigenproblem", "several fields", "Nedelec", "point condition"}
+        {"steady", "eigenproblem", "several fields", "Nedelec", "periodic", "point condition"}
     )
 
     degree: int = 2
@@ -106,7 +107,7 @@ def solve_level(
     """Solve on one mesh; the same function on every rank, and {"seconds", "cpu_seconds", "unknowns", ...}."""
     start, cpu = time.perf_counter(), time.process_time()
     comm = MPI.COMM_WORLD
-    mesh = distributed_mesh(problem.domain, size, degree, comm)
+    mesh = distributed_mesh(domain_to_mesh(problem), size, degree, comm)
     forms = discretise(problem, mesh, degree)
     system = System(forms, constrain(problem, mesh, forms.unknowns))
     facts = solve_system(problem, system, linear_solver)
