@@ -37,6 +37,10 @@ def mesh_key(gmsh: ModuleType, dim: int, groups: object, order: int) -> str:
             gmsh.write(path)
             with open(path) as lines:  # lines that name the temporary folder are left out
                 digest.update("".join(line for line in lines if folder not in line).encode())
+    boundaries = [tag for _, tag in gmsh.model.getEntities(dim - 1)]
+    copied_from = gmsh.model.mesh.getPeriodic(dim - 1, boundaries)
+    if list(copied_from) != boundaries:
+        digest.update(repr((boundaries, list(copied_from))).encode())
     gmsh.model.mesh.generate(1)
     digest.update(gmsh.model.mesh.getNodes()[1].tobytes())
     return digest.hexdigest()

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from mlpde.errors import InputError
 from mlpde.problem import Problem
 from reference_fem.forms import JIT
-from reference_fem.linear import Factorisation, kernel, undetermined
+from reference_fem.linear import kernel, undetermined
+from reference_fem.linear_solver import Choice, LinearSolver
 from reference_fem.system import System
 
 IMBALANCE = 1e-2  # of the data, relative: more than any mesh's error
@@ -49,7 +50,9 @@ def declared(problem: Problem, system: System) -> FreeConstants:
             raise InputError(
                 f"field {problem.fields[k].name!r} has mean_zero=True and a value at a point: keep one of them"
             )
-    rows = system.comm.bcast([int(system.offsets[k]) for k in fields])  # rank 0's rows come first
+    # rank 0's rows come first; a row that is copied from another has no equation
+    own = [np.setdiff1d(np.arange(*system.offsets[k : k + 2]), system.copied) for k in fields]
+    rows = system.comm.bcast([int(candidates[0]) for candidates in own] if system.comm.rank == 0 else None)
     return FreeConstants(fields, tuple(rows))
 
 
@@ -74,18 +77,22 @@ def check_kernel(matrix: Any, problem: Problem, system: System, free: FreeConsta
             )
 
 
-def solve_pinned(matrix: Any, b: Any, system: System, free: FreeConstants) -> tuple[Any, dict[str, float]]:
-    """x with A x = b up to an even source in the `free` fields; and the relative imbalance of the data, by field name.
+def solve_pinned(
+    matrix: Any, b: Any, system: System, free: FreeConstants, choice: Choice = "auto"
+) -> tuple[Any, dict[str, Any]]:
+    """x with A x = b up to an even source in the `free` fields; and facts: "imbalance", "linear_solver", "warnings".
 
-    The pinned rows of `matrix` are overwritten.
+    imbalance: of the data, relative, by field name.  The pinned rows of `matrix` are overwritten.
     """
-    x, uneven = PinnedFactorisation(matrix, system, free).solve(b)
+    solver = PinnedSolver(matrix, system, free, choice)
+    x, uneven = solver.solve(b)
     imbalance = {}
     for k, value in uneven.items():
         total = norm1(b, system, k)
         imbalance[system.forms.unknowns[k].name] = value / total if total > 0 else 0.0
     check_balance(imbalance)
-    return x, imbalance
+    linear = solver.linear
+    return x, {"imbalance": imbalance, "linear_solver": linear.facts, "warnings": linear.warnings}
 
 
 def check_balance(imbalance: dict[str, float]) -> None:
@@ -98,17 +105,17 @@ def check_balance(imbalance: dict[str, float]) -> None:
             )
 
 
-class PinnedFactorisation:
-    """The factors of a matrix whose pinned rows are overwritten, kept for several right-hand sides."""
+class PinnedSolver:
+    """The solver of a matrix whose pinned rows are overwritten, kept for several right-hand sides."""
 
-    def __init__(self, matrix: Any, system: System, free: FreeConstants) -> None:
+    def __init__(self, matrix: Any, system: System, free: FreeConstants, choice: Choice = "auto") -> None:
         self.system, self.free = system, free
         if not free.fields:
-            self.factors = Factorisation(matrix)
+            self.linear = LinearSolver(matrix, system, choice)
             return
         self.full = matrix.copy()
         matrix.zeroRowsColumns(np.asarray(free.rows, dtype=np.int32))
-        self.factors = Factorisation(matrix)
+        self.linear = LinearSolver(matrix, system, choice)
         self.even = [integrals(system, k) for k in free.fields]
         self.corrections, defects = zip(*(self._solve(c) for c in self.even), strict=True)
         self.defects = np.stack(defects, axis=1)
@@ -117,7 +124,7 @@ class PinnedFactorisation:
         """The solution with the pinned rows zero, and what is left over in them."""
         pinned = right.copy()
         _set(pinned, self.free.rows, 0.0)
-        x = self.factors.solve(pinned)
+        x = self.linear.solve(pinned)
         defect = right - self.full * x
         return x, _get(defect, self.free.rows, self.system.comm)
 
@@ -131,7 +138,7 @@ class PinnedFactorisation:
     def solve(self, b: Any) -> tuple[Any, dict[int, float]]:
         """x with A x = b up to an even source in the `free` fields; and the size of that source, by field number."""
         if not self.free.fields:
-            return self.factors.solve(b), {}
+            return self.linear.solve(b), {}
         x, defects = self._solve(b)
         scale = np.linalg.solve(self.defects, defects)
         for factor, correction in zip(scale, self.corrections, strict=True):
@@ -148,6 +155,7 @@ def integrals(system: System, k: int) -> Any:
     local.scatter_reverse(la.InsertMode.add)
     result = system.vector()
     result.array[system.offsets[k] : system.offsets[k + 1]] = local.array[: system.sizes[k]]
+    system.fold(result)
     return result
 
 

@@ -30,6 +30,7 @@ from mlpde.language import Omega, is_time
 from mlpde.problem import Dirichlet, Eigenproblem, Field, Problem, field_of
 from reference_fem.forms import JIT, bind_omega
 from reference_fem.mesh import DistributedMesh
+from reference_fem.periodic import copied_rows, projection, spread
 
 AT_A_NODE = 1e-9  # distance of a point condition from a node, relative to the mesh
 
@@ -48,12 +49,14 @@ class Constraints:
 
     markers: the same for DOLFINx's assembly.  points: conditions between the nodes.
     writes: what writes the values of each condition into the unknowns.
+    projection: P of `reference_fem.periodic`, or None; its copied rows are among the fixed ones.
     """
 
     fixed: tuple[NDArray, ...]
     markers: list[fem.DirichletBC]
     points: tuple[PointValue, ...]
-    writes: tuple[Callable[[], None], ...] = ()
+    writes: tuple[Callable[[], Any], ...] = ()
+    projection: Any = None
 
     def update(self) -> None:
         """Write the values at the present time into the unknowns."""
@@ -77,7 +80,7 @@ def constrain(
     fixed: list[list[NDArray]] = [[np.empty(0, dtype=np.int32)] for _ in unknowns]
     markers: list[fem.DirichletBC] = []
     points: list[PointValue] = []
-    writes: list[Callable[[], None]] = []
+    writes: list[Callable[[], Any]] = []
     omega = bind_omega(mesh, t)
     for condition in problem.dirichlet:
         field = field_of(problem, condition)
@@ -115,9 +118,32 @@ def constrain(
                 markers.append(fem.dirichletbc(fem.Function(space), unrolled))
             else:
                 markers.append(fem.dirichletbc(0.0, unrolled, space))
-    return Constraints(
-        tuple(np.unique(np.concatenate(f)) for f in fixed), markers, tuple(points), tuple(writes)
-    )
+    unique = tuple(np.unique(np.concatenate(f)) for f in fixed)
+    tied = projection(problem, mesh, [u.function_space for u in unknowns])
+    every = unique
+    if tied is not None:
+        writes.append(partial(_spread, tied, unique, unknowns))
+        every = _spread(tied, unique, unknowns)
+    return Constraints(every, markers, tuple(points), tuple(writes), tied)
+
+
+def _spread(
+    projection: Any, fixed: tuple[NDArray, ...], unknowns: Sequence[fem.Function]
+) -> tuple[NDArray, ...]:
+    """The fixed degrees of freedom with those that periodic conditions fix too, whose values are written."""
+    spaces = [u.function_space for u in unknowns]
+    sizes = [space.dofmap.index_map.size_local * space.dofmap.bs for space in spaces]
+    offsets = np.cumsum([0, *sizes])
+    owned = [dofs[dofs < n] + start for dofs, n, start in zip(fixed, sizes, offsets, strict=False)]
+    values = np.concatenate([u.x.array[:n] for u, n in zip(unknowns, sizes, strict=True)])
+    rows, values = spread(projection, np.concatenate(owned), values)
+    rows = np.union1d(rows, copied_rows(projection))
+    result = []
+    for u, start, n in zip(unknowns, offsets, sizes, strict=False):
+        u.x.array[:n] = values[start : start + n]
+        u.x.scatter_forward()
+        result.append(rows[(rows >= start) & (rows < start + n)] - start)
+    return tuple(result)
 
 
 def _write(unknown: fem.Function, data: Callable[[], NDArray], dofs: NDArray) -> None:

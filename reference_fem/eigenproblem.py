@@ -28,6 +28,7 @@ from reference_fem.forms import Discretisation, bilinear, bind_omega, field_spac
 from reference_fem.gather import gather
 from reference_fem.mesh import distributed_mesh
 from reference_fem.modes import FiniteElementModes
+from reference_fem.periodic import domain_to_mesh
 from reference_fem.system import System
 
 TOLERANCE = 1e-12  # relative residual of an eigenpair
@@ -44,7 +45,7 @@ def solve_level(
     """
     start, cpu = time.perf_counter(), time.process_time()
     comm = MPI.COMM_WORLD
-    mesh = distributed_mesh(problem.domain, size, degree, comm)
+    mesh = distributed_mesh(domain_to_mesh(problem), size, degree, comm)
     spaces = [field_space(mesh.mesh, f, degree) for f in problem.fields]
     unknowns = tuple(fem.Function(s, name=f.name) for s, f in zip(spaces, problem.fields, strict=True))
     omega = bind_omega(mesh)

@@ -30,7 +30,9 @@ from reference_fem.dirichlet import constrain, interpolation
 from reference_fem.estimate import difference_in_time, times_of_errors
 from reference_fem.forms import bind_omega, discretise
 from reference_fem.gather import gather_history
+from reference_fem.linear_solver import Choice
 from reference_fem.mesh import DistributedMesh, distributed_mesh
+from reference_fem.periodic import domain_to_mesh
 from reference_fem.time_function import FiniteElementHistory
 from reference_fem.time_runs import MOST_STEPS, Progress, Run, adaptive, difference, halved, march, thinned
 from reference_fem.time_stepping import State, Stepper
@@ -49,15 +51,16 @@ class TimeSettings:
     scheme: str | None
     steps: int | None
     tolerance: float | None
+    linear_solver: Choice
 
 
 class Level:
     """One mesh and one degree: the stepper and its initial state."""
 
-    def __init__(self, problem: Problem, size: float | None, degree: int, scheme: str | None) -> None:
+    def __init__(self, problem: Problem, size: float | None, degree: int, settings: TimeSettings) -> None:
         assert problem.time is not None
         self.problem, self.interval = problem, problem.time
-        self.mesh = distributed_mesh(problem.domain, size, degree, MPI.COMM_WORLD)
+        self.mesh = distributed_mesh(domain_to_mesh(problem), size, degree, MPI.COMM_WORLD)
         forms = discretise(problem, self.mesh, degree)
         evolution = forms.evolution
         assert evolution is not None
@@ -66,8 +69,8 @@ class Level:
         self.system = TimeSystem(forms, constrain(problem, self.mesh, forms.unknowns, evolution.t))
         self.system.check_mass()
         keeps_energy = max(evolution.orders) == 2 and min(evolution.orders) > 0
-        scheme = scheme or ("theta" if keeps_energy else "bdf2")
-        self.stepper = Stepper(problem, self.system, scheme)
+        scheme = settings.scheme or ("theta" if keeps_energy else "bdf2")
+        self.stepper = Stepper(problem, self.system, scheme, settings.linear_solver)
         self.warnings: list[str] = []
         self.start = self._initial_state(data)
 
@@ -135,7 +138,7 @@ def solve_in_time(
     Raises InputError for initial data or a mass that do not fit, and for a step that does not converge.
     """
     start, cpu = time.perf_counter(), time.process_time()
-    level = Level(problem, size, degree, settings.scheme)
+    level = Level(problem, size, degree, settings)
     warnings = level.warnings
     if settings.steps is None:
         tolerance = settings.tolerance or TOLERANCE
@@ -176,7 +179,7 @@ def solve_in_time(
     kept = np.unique(stencil(coarse.times, where[0]))
     given = level.history(Run(coarse.times[kept], [corrected[n] for n in kept]))
     size = problem.domain.default_size if size is None else size
-    fine = Level(problem, size / 2, degree + 1, settings.scheme)
+    fine = Level(problem, size / 2, degree + 1, settings)
     known = fine.history(march(fine.stepper, fine.start, coarse.times, progress, kept))
     info |= difference_in_time(problem.fields, given, known, *where)
     info["estimate"] = {"unknowns": fine.system.unknowns_count, **_cost(start, cpu)}

@@ -77,6 +77,7 @@ def motions(system: System) -> tuple[NDArray, list[tuple[int, str]]]:
         for values, kind in fields:
             column = np.zeros(sum(system.sizes))
             column[owned] = np.broadcast_to(values, (system.sizes[k] // size, size)).ravel()
+            column[system.copied] = 0.0
             columns.append(column)
             labels.append((k, kind))
     return np.stack(columns, axis=1) if columns else np.empty((sum(system.sizes), 0)), labels

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from functools import partial
+from typing import Any, ClassVar, Literal, get_args
 
 from mpi4py import MPI
 
@@ -18,7 +19,7 @@ from petsc4py import PETSc
 from slepc4py import SLEPc
 
 import geometry
-from mlpde.errors import InputError
+from mlpde.errors import InputError, unknown
 from mlpde.formulation.semilinear import initial_value_problem
 from mlpde.problem import Eigenproblem, Problem, SemilinearParabolic
 from mlpde.solution import Solution
@@ -29,8 +30,10 @@ from reference_fem.evolution import TimeSettings, solve_in_time
 from reference_fem.forms import discretise
 from reference_fem.function import FiniteElementFunction
 from reference_fem.gather import gather
+from reference_fem.linear_solver import Choice
 from reference_fem.mesh import MAX_GEOMETRY_ORDER, distributed_mesh
 from reference_fem.newton import solve_system
+from reference_fem.periodic import domain_to_mesh
 from reference_fem.system import System
 
 BALANCED = 1e-8  # relative imbalance of the data that is worth no word
@@ -38,7 +41,7 @@ BALANCED = 1e-8  # relative imbalance of the data that is worth no word
 
 @dataclass(frozen=True)
 class FEM:
-    """Finite elements by DOLFINx and MUMPS.
+    """Finite elements by DOLFINx and PETSc.
 
     degree: of the elements; a pressure or another multiplier gets one less.
     size: of the mesh's cells; the domain's own by default.
@@ -47,11 +50,23 @@ class FEM:
     bring the estimated error in time, at the end and in L2(0, T), below `tolerance` (1e-4 by default).
     scheme: "bdf2" or "theta" (the trapezoidal rule); by default theta, which keeps the energy, for an equation of
     second order in time, and BDF2 otherwise.  With theta a pressure, or another field without dt, oscillates.
+    linear_solver: "direct" (MUMPS), "iterative" (conjugate gradients with multigrid, for symmetric positive definite
+    problems of one field), or "auto": iterative where the problem is large and fits.  Eigenproblems are always direct.
+    PETSc's options with the prefix "fem_" (-fem_ksp_type, -fem_pc_type, ... in PETSC_OPTIONS) come before it.
     """
 
     name: ClassVar[str] = "fem"
     accepts: ClassVar[frozenset[str]] = frozenset(
-        {"steady", "time", "semilinear", "eigenproblem", "several fields", "Nedelec", "point condition"}
+        {
+            "steady",
+            "time",
+            "semilinear",
+            "eigenproblem",
+            "several fields",
+            "Nedelec",
+            "periodic",
+            "point condition",
+        }
     )
 
     degree: int = 2
@@ -60,6 +75,7 @@ class FEM:
     steps: int | None = None
     tolerance: float | None = None
     scheme: Literal["bdf2", "theta"] | None = None
+    linear_solver: Choice = "auto"
 
     def __post_init__(self) -> None:
         if not isinstance(self.degree, int) or not 1 <= self.degree <= 6:
@@ -72,6 +88,8 @@ class FEM:
             raise InputError(f"FEM: tolerance must be positive, not {self.tolerance!r}")
         if self.scheme not in (None, "bdf2", "theta"):
             raise InputError(f"FEM: scheme must be 'bdf2' or 'theta', not {self.scheme!r}")
+        if self.linear_solver not in get_args(Choice):
+            raise unknown("FEM: linear_solver", self.linear_solver, get_args(Choice))
 
     def solve(self, problem: Any, *, seed: int = 0, monitor: Any = None) -> Solution:
         """The solution of degree `degree`, with info["estimated_error"] = {field: {"l2", "h1"}}, relative.
@@ -84,7 +102,11 @@ class FEM:
             return self._solve_in_time(problem, seed, monitor)
         total = 2 if self.estimate else 1
         is_eigenproblem = isinstance(problem, Eigenproblem)
-        level: Any = eigenproblem.solve_level if is_eigenproblem else solve_level
+        level: Any = (
+            eigenproblem.solve_level
+            if is_eigenproblem
+            else partial(solve_level, linear_solver=self.linear_solver)
+        )
         difference: Any = mode_difference if is_eigenproblem else relative_difference
         function, info = level(problem, self.size, self.degree)
         if monitor is not None:
@@ -111,7 +133,7 @@ class FEM:
 
         backward = isinstance(problem, SemilinearParabolic)
         forward = initial_value_problem(problem) if backward else problem
-        settings = TimeSettings(self.scheme, self.steps, self.tolerance)
+        settings = TimeSettings(self.scheme, self.steps, self.tolerance, self.linear_solver)
         function, info = solve_in_time(forward, self.size, self.degree, settings, self.estimate, progress)
         if backward:
             function = function.backward(problem.horizon)
@@ -120,17 +142,17 @@ class FEM:
 
 
 def solve_level(
-    problem: Problem, size: float | None, degree: int
+    problem: Problem, size: float | None, degree: int, linear_solver: Choice = "auto"
 ) -> tuple[FiniteElementFunction, dict[str, Any]]:
     """Solve on one mesh; the same function on every rank, and {"seconds", "cpu_seconds", "unknowns", ...}."""
     start, cpu = time.perf_counter(), time.process_time()
     comm = MPI.COMM_WORLD
-    mesh = distributed_mesh(problem.domain, size, degree, comm)
+    mesh = distributed_mesh(domain_to_mesh(problem), size, degree, comm)
     forms = discretise(problem, mesh, degree)
     system = System(forms, constrain(problem, mesh, forms.unknowns))
-    facts = solve_system(problem, system)
+    facts = solve_system(problem, system, linear_solver)
     function = fix_constants(problem, gather(mesh, forms.unknowns), system.constraints.points)
-    warnings = [
+    warnings = facts["warnings"] + [
         f"the sources and boundary fluxes of field {name!r} balance up to {value:.1e} only; the rest was spread evenly"
         for name, value in facts["imbalance"].items()
         if value > BALANCED
@@ -139,7 +161,8 @@ def solve_level(
         "seconds": time.perf_counter() - start,
         "cpu_seconds": comm.allreduce(time.process_time() - cpu),
         "unknowns": system.unknowns_count,
-        "history": [{"step": step, "residual": norm} for step, norm in enumerate(facts["history"])],
+        "history": facts["history"],
+        "linear_solver": facts["linear_solver"],
         "warnings": warnings,
     }
 

@@ -1,6 +1,7 @@
 """The algebraic system of a discretised problem: PETSc matrix and vectors, ordered field after field on every rank.
 
 The unknowns satisfy their Dirichlet conditions from the start, so residual and step vanish on the fixed rows.
+Periodic conditions are u = P w (see `reference_fem.periodic`): vectors hold w, the unknowns u.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from petsc4py import PETSc
 from mlpde.errors import InputError
 from reference_fem.dirichlet import Constraints
 from reference_fem.forms import Discretisation
+from reference_fem.periodic import copied_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,12 @@ class System:
         ]
         return np.concatenate(rows)
 
+    @cached_property
+    def copied(self) -> NDArray:
+        """The rows of this rank that periodic conditions copy from others; they are among the fixed ones."""
+        tied = self.constraints.projection
+        return np.empty(0, dtype=np.int64) if tied is None else copied_rows(tied)
+
     def vector(self) -> Any:
         """A new vector of zeros."""
         vector = petsc.create_vector(self.forms.spaces)
@@ -74,6 +82,8 @@ class System:
 
     def write(self, x: Any) -> None:
         """The unknowns <- x."""
+        if self.constraints.projection is not None:
+            x = self.constraints.projection * x
         for u, start, n in zip(self.forms.unknowns, self.offsets, self.sizes, strict=False):
             u.x.array[:n] = x.array_r[start : start + n]
             u.x.scatter_forward()
@@ -84,17 +94,45 @@ class System:
             local.set(0.0)
         petsc.assemble_vector(b, self.forms.residual)
         b.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
+        self.fold(b)
         b.array[self.fixed] = 0.0
+
+    def fold(self, b: Any) -> None:
+        """b <- P^T b: what tests the unknowns tests the independent ones."""
+        if self.constraints.projection is not None:
+            folded = b.duplicate()
+            self.constraints.projection.multTranspose(b, folded)
+            folded.copy(b)
 
     def new_matrix(self) -> Any:
         """An empty matrix with the Jacobian's sparsity."""
-        return petsc.create_matrix(self.forms.jacobian)
+        if self.constraints.projection is None:
+            return petsc.create_matrix(self.forms.jacobian)
+        matrix = self._assembled(
+            petsc.create_matrix(self.forms.jacobian)
+        )  # an empty one would lose its pattern
+        tied = matrix.PtAP(self.constraints.projection)
+        diagonal = PETSc.Mat().createDiagonal(self.vector())  # rows that are copied have no entries yet
+        tied.axpy(1.0, diagonal.convert("aij"))
+        return tied
 
-    def jacobian(self, matrix: Any) -> None:
-        """matrix <- dF/du, with unit rows and columns where the unknown is fixed; InputError if it is not finite."""
+    def _assembled(self, matrix: Any) -> Any:
         matrix.zeroEntries()
         petsc.assemble_matrix(matrix, self.forms.jacobian, self.constraints.markers)  # type: ignore[arg-type]
         matrix.assemble()
+        return matrix
+
+    def jacobian(self, matrix: Any) -> None:
+        """matrix <- dF/du, with unit rows and columns where the unknown is fixed; InputError if it is not finite."""
+        tied = self.constraints.projection
+        if tied is None:
+            self._assembled(matrix)
+        else:
+            whole = self._assembled(petsc.create_matrix(self.forms.jacobian))
+            matrix.zeroEntries()
+            matrix.axpy(1.0, whole.PtAP(tied), structure=PETSc.Mat.Structure.SUBSET_NONZERO_PATTERN)
+            first, _ = matrix.getOwnershipRange()
+            matrix.zeroRowsColumns((first + self.fixed).astype(np.int32), 1.0)
         if not np.isfinite(matrix.norm()):
             row_sums = matrix.createVecLeft()
             matrix.getRowSum(row_sums)

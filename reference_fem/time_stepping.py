@@ -22,7 +22,7 @@ from petsc4py import PETSc
 from mlpde.errors import InputError
 from mlpde.problem import Problem
 from reference_fem.constants import (
-    PinnedFactorisation,
+    PinnedSolver,
     check_balance,
     check_kernel,
     declared,
@@ -30,6 +30,7 @@ from reference_fem.constants import (
     norm1,
 )
 from reference_fem.difference_formulas import GAMMA, Formula, bdf2, euler, lagrange_weights, sdirk2, theta
+from reference_fem.linear_solver import Choice
 from reference_fem.time_system import TimeSystem
 
 KEPT = 2  # factorisations: of the present step size and of the one before
@@ -65,10 +66,10 @@ class State:
 class Stepper:
     """Advances the states of one problem on one mesh.  scheme: "bdf2" or "theta"."""
 
-    def __init__(self, problem: Problem, system: TimeSystem, scheme: str) -> None:
-        self.problem, self.system, self.scheme = problem, system, scheme
+    def __init__(self, problem: Problem, system: TimeSystem, scheme: str, linear_solver: Choice) -> None:
+        self.problem, self.system, self.scheme, self.choice = problem, system, scheme, linear_solver
         self.free = declared(problem, system)
-        self.factors: OrderedDict[str, PinnedFactorisation] = OrderedDict()  # by the factor a
+        self.factors: OrderedDict[str, PinnedSolver] = OrderedDict()  # by the factor a
         self.factorisations = self.solves = 0
         self.imbalance: dict[str, float] = {}  # of the data by field, the largest so far
         self.rated = np.flatnonzero(system.evolution.orders)
@@ -172,7 +173,7 @@ class Stepper:
             raise InputError(f"the solution is not finite at t = {t:.4g}: its coefficients overflow")
         return State(t, (values, *system.rates(values)), formula.error)  # type: ignore[arg-type]
 
-    def _balance(self, factors: PinnedFactorisation, uneven: dict[int, float], b: Any, x: Any) -> None:
+    def _balance(self, factors: PinnedSolver, uneven: dict[int, float], b: Any, x: Any) -> None:
         """Record, and check, how far the data of fields without a constant of their own are out of balance."""
         for k, value in uneven.items():
             total = norm1(b, self.system, k) + ROUNDING * factors.magnitude(k) * x.norm(
@@ -183,7 +184,7 @@ class Stepper:
             self.imbalance[name] = max(ratio, self.imbalance.get(name, 0.0))
         check_balance(self.imbalance)
 
-    def _factors(self, key: str) -> PinnedFactorisation:
+    def _factors(self, key: str) -> PinnedSolver:
         if key in self.factors:
             self.factors.move_to_end(key)
             return self.factors[key]
@@ -193,6 +194,6 @@ class Stepper:
         self.system.jacobian(matrix)
         if not self.factorisations:
             check_kernel(matrix, self.problem, self.system, self.free)
-        self.factors[key] = PinnedFactorisation(matrix, self.system, self.free)
+        self.factors[key] = PinnedSolver(matrix, self.system, self.free, self.choice)
         self.factorisations += 1
         return self.factors[key]
