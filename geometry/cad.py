@@ -9,9 +9,12 @@ import numpy as np
 
 from geometry.checks import check_positive
 from geometry.errors import GeometryError
+from geometry.groups import describe
+from geometry.step_names import face_names
 
 Names = Mapping[str, Sequence[int]] | Callable[[np.ndarray], str] | None
 _SUFFIXES = (".step", ".stp", ".iges", ".igs", ".brep")
+_LISTED = 20  # entities that a message names
 
 
 def read_cad(path: Path, boundaries: Names, scale: float) -> tuple[int, Callable[[Any], None]]:
@@ -29,10 +32,16 @@ def read_cad(path: Path, boundaries: Names, scale: float) -> tuple[int, Callable
 
 
 def _import(path: Path, scale: float, model: Any) -> int:
+    import gmsh
+
+    # `model.occ.dilate` would turn every surface into a spline, whose area OpenCASCADE knows to 3 digits only
+    gmsh.option.setNumber("Geometry.OCCScaling", scale)
     try:
         model.occ.importShapes(str(path))
     except Exception as error:  # gmsh raises plain Exception
         raise GeometryError(f"{path}: OpenCASCADE cannot read the file ({error}).") from error
+    finally:
+        gmsh.option.setNumber("Geometry.OCCScaling", 1)
     model.occ.synchronize()
     if (
         not model.getEntities(3) and len(model.getEntities(2)) > 1
@@ -50,28 +59,32 @@ def _import(path: Path, scale: float, model: Any) -> int:
             )
     if dim < 2:
         raise GeometryError(f"{path}: it holds neither a solid nor a plane surface.")
-    if scale != 1:
-        model.occ.dilate(model.getEntities(dim), 0, 0, 0, scale, scale, scale)
-        model.occ.synchronize()
     return dim
 
 
 def _build(path: Path, boundaries: Names, scale: float, model: Any) -> None:
     dim = _import(path, scale, model)
+    entities = [tag for _, tag in model.getEntities(dim - 1)]
     groups: dict[str, list[int]] = {}
     if isinstance(boundaries, Mapping):
         groups = {name: list(tags) for name, tags in boundaries.items()}
     else:
-        for _, tag in model.getEntities(dim - 1):
-            if boundaries is None:
-                name = model.getEntityName(dim - 1, tag).rsplit("/", 1)[-1]
-            else:
-                name = boundaries(np.array(model.occ.getCenterOfMass(dim - 1, tag))[:dim])
-            if not name:
-                raise GeometryError(
-                    f"{path}: its boundary entity {tag} has no name; pass boundaries= a dict of names to entity "
-                    "numbers, or a function of an entity's centre."
-                )
+        if boundaries is not None:
+            centres = (np.array(model.occ.getCenterOfMass(dim - 1, tag))[:dim] for tag in entities)
+            names = [boundaries(centre) for centre in centres]
+        elif dim == 3 and path.suffix.lower() in (".step", ".stp"):
+            names = face_names(path, [model.getType(2, tag) for tag in entities])
+        else:
+            names = [model.getEntityName(dim - 1, tag).rsplit("/", 1)[-1] for tag in entities]
+        nameless = [tag for tag, name in zip(entities, names, strict=True) if not name]
+        if nameless:
+            raise GeometryError(
+                f"{path}: {len(nameless)} of {len(entities)} entities of its boundary have no name: "
+                f"{', '.join(describe(model, dim - 1, tag) for tag in nameless[:_LISTED])}"
+                f"{', ...' if len(nameless) > _LISTED else ''}; pass boundaries= a dict of names to entity numbers, or "
+                "a function of an entity's centre."
+            )
+        for tag, name in zip(entities, names, strict=True):
             groups.setdefault(name, []).append(tag)
     for name, tags in groups.items():
         model.addPhysicalGroup(dim - 1, tags, name=name)

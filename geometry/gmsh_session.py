@@ -11,6 +11,7 @@ from geometry.errors import GeometryError
 _OPTIONS = (
     "General.Terminal",
     "Geometry.OCCBoundsUseStl",
+    "Geometry.OCCScaling",
     "Mesh.MeshSizeMax",
     "Mesh.MeshSizeFactor",
     "Mesh.MeshSizeFromCurvature",

@@ -23,7 +23,9 @@ def build(model) -> None:
     occ.fuse([(3, foot)], [(3, upright)])
     occ.synchronize()
     t, pad = THICKNESS, 1e-3
-    ((_, corner),) = model.getEntitiesInBoundingBox(t - pad, -pad, t - pad, t + pad, WIDTH + pad, t + pad, dim=1)
+    ((_, corner),) = model.getEntitiesInBoundingBox(
+        t - pad, -pad, t - pad, t + pad, WIDTH + pad, t + pad, dim=1
+    )
     ((_, solid),) = occ.fillet([1], [corner], [FILLET])
     drills = [(3, occ.addCylinder(x, y, -1, 0, 0, t + 2, BOLT_RADIUS)) for x, y in BOLTS]
     drills.append((3, occ.addCylinder(-1, *BORE, t + 2, 0, 0, BORE_RADIUS)))

@@ -1,10 +1,14 @@
 """Domains from CAD files that gmsh wrote, and what wrong files say."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from geometry import Domain, GeometryError
 from geometry.gmsh_session import gmsh_session
+from geometry.step_names import face_names
 
 
 def _write(path, make):
@@ -45,6 +49,38 @@ def test_scale_and_names_by_number(tmp_path):
     assert abs(domain.boundary("bottom", 3)[1].sum() - 2) < 1e-12
 
 
+BRACKET = Path(__file__).parents[2] / "cases" / "data" / "bracket.step"
+AREAS = {  # of foot 100 x 60 and upright 80 x 60, both 10 thick, fillet 12, two bolts of radius 6, a bore of radius 10
+    "base": 6000 - 72 * np.pi,
+    "bolts": 240 * np.pi,
+    "load": 200 * np.pi,
+    "free": 2 * (1700 + 144 * (1 - np.pi / 4))
+    + 4800
+    + (600 + 600 + 58 * 60 + 78 * 60)
+    + 360 * np.pi
+    - 272 * np.pi,
+}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_faces_have_the_names_of_a_step_file(tmp_path, order):
+    """Areas tell that no name is on the wrong face, in whatever order the file lists the faces."""
+    text = BRACKET.read_text().replace("'free'", "'nobody''s'")
+    shell = re.search(r"CLOSED_SHELL\('',\((.*?)\)\)", text, re.DOTALL).group(1)
+    path = tmp_path / "bracket.STEP"
+    path.write_text(text.replace(shell, ",".join(re.findall(r"#\d+", shell)[::order])))
+    domain = Domain.from_file(path, scale=1e-3, size=0.02)
+    assert set(domain.boundaries) == {"base", "bolts", "load", "nobody's"}
+    for name, area in AREAS.items():
+        weights = domain.boundary(name.replace("free", "nobody's"), 1)[1]
+        assert abs(weights.sum() - 1e-6 * area) < 1e-9 * area
+
+
+def test_names_of_other_faces_are_not_used():
+    for kinds in (["Plane"] * 11, ["Plane"] * 12):
+        assert face_names(BRACKET, kinds) == [""] * len(kinds)
+
+
 def test_faces_are_sewn(tmp_path):
     def shell(occ):
         box = occ.addBox(0, 0, 0, 1, 1, 1)
@@ -65,7 +101,9 @@ def test_wrong_files(tmp_path):
     garbage.write_text("nothing")
     with pytest.raises(GeometryError, match="do not close to a solid"):
         Domain.from_file(_write(tmp_path / "open.brep", open_box))
-    with pytest.raises(GeometryError, match="entity 1 has no name; pass boundaries="):
+    with pytest.raises(
+        GeometryError, match=r"7 of 7 entities of its boundary have no name: surface 1 \(box \["
+    ):
         Domain.from_file(block).boundaries  # noqa: B018
     with pytest.raises(GeometryError, match="'Left' and 'left' differ only in case"):
         Domain.from_file(block, boundaries={"Left": [1], "left": [2]}).boundaries  # noqa: B018
