@@ -1,4 +1,4 @@
-"""Names of the faces in a STEP file: gmsh reads the shapes, but not the names that CAD programs give to single faces."""
+"""Names of the faces in a STEP file: gmsh reads the shapes, but not the names that CAD programs give to faces."""
 
 import re
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Writes cases/data/bracket.step: a mounting bracket in millimetres with named faces. Run it as tools/make_bracket.py.
+"""Writes cases/data/bracket.step: a mounting bracket in millimetres with named faces; run as tools/make_bracket.py.
 
-A foot with two bolt holes and an upright with a bore, joined by a fillet. Faces: base (the underside of the foot), bolts
-(the walls of the bolt holes), load (the wall of the bore), free (all others).
+A foot with two bolt holes and an upright with a bore, joined by a fillet. Faces: base (the underside of the foot),
+bolts (the walls of the bolt holes), load (the wall of the bore), free (all others).
 """
 
 import re
