@@ -44,11 +44,11 @@ def _flank(teeth: int, module: float, pressure_angle: float) -> np.ndarray:
     """
     pitch = module * teeth / 2
     base = pitch * math.cos(pressure_angle)
-    lowest, highest = (
-        math.sqrt(max((r / base) ** 2 - 1, 0)) for r in (pitch - 1.25 * module, pitch + module)
-    )
+    highest = math.sqrt(((pitch + module) / base) ** 2 - 1)
     # at the base circle the involute has a cusp, which no polynomial follows: start 1 % of the tooth above it
-    t = np.linspace(max(lowest, 0.1 * highest), highest, _DEGREE + 1)
+    root, start = pitch - 1.25 * module, base * math.sqrt(1 + (0.1 * highest) ** 2)
+    start = max(start, root + module / 4) if root < start else root  # no element as short as the line below
+    t = np.linspace(math.sqrt((start / base) ** 2 - 1), highest, _DEGREE + 1)
     # on the pitch circle a tooth is as wide as a gap
     angle = math.pi / (2 * teeth) + math.tan(pressure_angle) - pressure_angle - (t - np.arctan(t))
     return base * np.sqrt(1 + t**2)[:, None] * np.stack([np.cos(angle), -np.sin(angle)], axis=1)

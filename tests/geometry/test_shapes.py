@@ -210,7 +210,7 @@ def test_nearly_touching_cavities():
     assert near.sum() > 10
 
 
-@pytest.mark.parametrize(("teeth", "angle"), [(12, 20.0), (25, 14.5), (45, 25.0)])
+@pytest.mark.parametrize(("teeth", "angle"), [(12, 20.0), (25, 14.5), (42, 20.0)])
 def test_a_gear_has_involute_teeth(teeth, angle):
     """Normals of an involute touch its base circle; teeth and gaps are equally wide on the pitch circle."""
     domain = gear(teeth, module=0.1, bore=0.2, pressure_angle=angle)
@@ -223,7 +223,7 @@ def test_a_gear_has_involute_teeth(teeth, angle):
 
     x, _, normals = domain.boundary("teeth", 100 * teeth)
     radius = np.linalg.norm(x, axis=1)
-    flank = (radius > max(base, pitch - 0.125) + 0.01) & (radius < pitch + 0.1 - 1e-6)
+    flank = (radius > max(base, pitch - 0.1) + 0.01) & (radius < pitch + 0.1 - 1e-6)
     distance = np.abs(x[:, 0] * normals[:, 1] - x[:, 1] * normals[:, 0])
     assert flank.mean() > 0.3
     np.testing.assert_allclose(distance[flank], base, rtol=2e-3)
