@@ -2,10 +2,11 @@
 
 from geometry.domain import Domain
 from geometry.errors import GeometryError
+from geometry.gear import gear
 from geometry.mesh import Mesh
 from geometry.meshless import Ball, Box
 from geometry.perforated import box_with_cavities, channel, hole_cluster, plate_with_holes
-from geometry.shapes import annulus, ball, cuboid, disk, interval, l_shape, rectangle, slit_square
+from geometry.shapes import annulus, ball, cuboid, disk, interval, l_shape, rectangle, slit_square, torus
 
 __all__ = [
     "Ball",
@@ -19,10 +20,12 @@ __all__ = [
     "channel",
     "cuboid",
     "disk",
+    "gear",
     "hole_cluster",
     "interval",
     "l_shape",
     "plate_with_holes",
     "rectangle",
     "slit_square",
+    "torus",
 ]

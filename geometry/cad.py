@@ -13,7 +13,7 @@ from geometry.groups import describe
 from geometry.step_names import face_names
 
 Names = Mapping[str, Sequence[int]] | Callable[[np.ndarray], str] | None
-_SUFFIXES = (".step", ".stp", ".iges", ".igs", ".brep")
+SUFFIXES = (".step", ".stp", ".iges", ".igs", ".brep")
 _LISTED = 20  # entities that a message names
 
 
@@ -22,8 +22,6 @@ def read_cad(path: Path, boundaries: Names, scale: float) -> tuple[int, Callable
     from geometry.gmsh_session import gmsh_session
 
     check_positive(str(path), "scale", scale)
-    if path.suffix.lower() not in _SUFFIXES:
-        raise GeometryError(f"{path}: the format is not known; use one of {', '.join(_SUFFIXES)}.")
     if not path.is_file():
         raise GeometryError(f"{path}: there is no such file.")
     with gmsh_session() as gmsh:
@@ -63,15 +61,18 @@ def _import(path: Path, scale: float, model: Any) -> int:
 
 
 def _build(path: Path, boundaries: Names, scale: float, model: Any) -> None:
-    dim = _import(path, scale, model)
+    name_boundaries(path, _import(path, scale, model), boundaries, model)
+
+
+def name_boundaries(path: Path, dim: int, boundaries: Names, model: Any) -> None:
+    """Physical groups of the entities of dimension dim - 1: by number, by a function of their centres, or by name."""
     entities = [tag for _, tag in model.getEntities(dim - 1)]
     groups: dict[str, list[int]] = {}
     if isinstance(boundaries, Mapping):
         groups = {name: list(tags) for name, tags in boundaries.items()}
     else:
         if boundaries is not None:
-            centres = (np.array(model.occ.getCenterOfMass(dim - 1, tag))[:dim] for tag in entities)
-            names = [boundaries(centre) for centre in centres]
+            names = [boundaries(_centre(model, dim, tag)) for tag in entities]
         elif dim == 3 and path.suffix.lower() in (".step", ".stp"):
             names = face_names(path, [model.getType(2, tag) for tag in entities])
         else:
@@ -88,3 +89,10 @@ def _build(path: Path, boundaries: Names, scale: float, model: Any) -> None:
             groups.setdefault(name, []).append(tag)
     for name, tags in groups.items():
         model.addPhysicalGroup(dim - 1, tags, name=name)
+
+
+def _centre(model: Any, dim: int, tag: int) -> np.ndarray:
+    """The centre of mass (dim,) of a boundary entity; that of its box where gmsh's own kernel made it."""
+    if (dim - 1, tag) in model.occ.getEntities(dim - 1):
+        return np.array(model.occ.getCenterOfMass(dim - 1, tag))[:dim]
+    return np.array(model.getBoundingBox(dim - 1, tag)).reshape(2, 3).mean(0)[:dim]

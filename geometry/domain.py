@@ -60,19 +60,30 @@ class Domain:
     def from_file(
         cls,
         path: str | Path,
-        boundaries: Mapping[str, Sequence[int]] | Callable[[np.ndarray], str] | None = None,
+        boundaries: Mapping[str, Sequence[Any]] | Callable[[np.ndarray], str] | None = None,
         scale: float = 1.0,
         size: float | None = None,
     ) -> "Domain":
-        """The geometry of a STEP, IGES or BREP file; faces that do not form a solid are sewn together.
+        """The geometry of a CAD file (STEP, IGES, BREP), of a gmsh script (.geo), or a finished mesh.
 
-        boundaries: names with the numbers of their faces (plane domains: curves), or a function that names a face by
-        its centre (dim,); without it the names in the file count. scale: what coordinates are multiplied with; gmsh
-        reads millimetres from files that tell their unit.
+        CAD: faces that do not form a solid are sewn together; faces have the names of a STEP file. A script names
+        physical groups. A mesh may have any format that gmsh (.msh) or meshio (VTU, XDMF, Abaqus, ...) reads, with
+        named groups, sets or numbers of regions and boundaries: see `MeshDomain`.
+
+        boundaries: names with the numbers of their faces (plane domains: curves; meshes: names or numbers in the file),
+        or a function that names a face by its centre (dim,), in meshes each facet that has no name yet; without it the
+        names in the file count. scale: what coordinates are multiplied with; gmsh reads millimetres from CAD files
+        that tell their unit.
         """
-        from geometry.cad import read_cad
+        from geometry.cad import SUFFIXES, read_cad
+        from geometry.geo_script import read_script
+        from geometry.mesh_import import read_mesh
 
-        dim, build = read_cad(Path(path), boundaries, scale)
+        path = Path(path)
+        suffix = path.suffix.lower()
+        if suffix not in (*SUFFIXES, ".geo"):
+            return read_mesh(path, boundaries, scale, size)
+        dim, build = (read_script if suffix == ".geo" else read_cad)(path, boundaries, scale)
         return cls(dim, build, size)
 
     def __repr__(self) -> str:
@@ -237,8 +248,9 @@ class Domain:
                     f"{name!r} is an interface between regions, not a boundary; it has no boundary points."
                 )
             raise unknown_name("boundary", name, self.boundaries)
-        if self.dim == 1:
-            return self.mesh().boundary_quadrature(name, 0)
+        return self.mesh().boundary_quadrature(name, 0) if self.dim == 1 else self._on(name, n, seed)
+
+    def _on(self, name: str, n: int, seed: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if self.dim == 2:
             return self._on_curves(self._cad.groups.boundaries[name], n, seed)
         return self._on_surfaces(name, n, seed)

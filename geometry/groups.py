@@ -1,5 +1,6 @@
 """Reads and checks the physical groups of a gmsh model: they must partition the domain and its boundary."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -62,17 +63,10 @@ def read_groups(model: ModuleType, dim: int) -> Groups:
     slits = inner_curves(model, dim)
     named = _named(model, dim - 1)
     _check_disjoint(model, dim - 1, named)
-    folded: dict[str, str] = {}
-    for name in (*regions, *named):
-        if folded.setdefault(name.casefold(), name) != name:
-            raise GeometryError(
-                f"the names {folded[name.casefold()]!r} and {name!r} differ only in case; rename one of them."
-            )
+    check_names([*regions, *named])
     boundaries: dict[str, tuple[int, ...]] = {}
     interfaces: dict[str, tuple[int, ...]] = {}
     for name, tags in named.items():
-        if name in regions:
-            raise GeometryError(f"{name!r} names both a region and a boundary; give them different names.")
         for tag in tags:
             if sides[tag] == 0 and tag not in slits:
                 raise GeometryError(
@@ -94,6 +88,18 @@ def read_groups(model: ModuleType, dim: int) -> Groups:
                 f"{dim - 1}, or, if two regions should meet there, join them with model.occ.fragment."
             )
     return Groups(regions, boundaries, interfaces)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises GeometryError if the names of regions and boundaries are not all different, apart from their case."""
+    folded: dict[str, str] = {}
+    for name in names:
+        other = folded.setdefault(name.casefold(), name)
+        if other != name:
+            raise GeometryError(f"the names {other!r} and {name!r} differ only in case; rename one of them.")
+    for name in folded.values():
+        if names.count(name) > 1:
+            raise GeometryError(f"{name!r} names both a region and a boundary; give them different names.")
 
 
 def _named(model: ModuleType, dim: int) -> dict[str, tuple[int, ...]]:

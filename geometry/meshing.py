@@ -10,9 +10,9 @@ from geometry.errors import GeometryError
 from geometry.groups import Groups, describe
 from geometry.mesh import Mesh
 from geometry.slits import open_slits
+from geometry.topology import DEGENERATE, check_quality, orient, parents
 
 EDGES_PER_CIRCLE = 16  # at the default size; a smaller size refines curved boundaries in proportion
-_DEGENERATE = 1e-5  # scaled Jacobian; gmsh's worst slivers are near 1e-2, boundary layers near 1e-3
 _TYPES = {
     (0, 1): 15,
     (1, 1): 1,
@@ -69,17 +69,10 @@ def generate(gmsh: ModuleType, dim: int, groups: Groups, order: int, size: float
     slits = [-tag for tags in groups.boundaries.values() for tag in tags if tag < 0]
     doubled = open_slits(gmsh, slits) if slits else {}
     mesh = _extract(model, dim, groups, order, doubled)
-    if order > 1 and mesh.scaled_jacobians().min() < _DEGENERATE:
+    if order > 1 and mesh.scaled_jacobians().min() < DEGENERATE:
         model.mesh.optimize("HighOrder")
         mesh = _extract(model, dim, groups, order, doubled, optimised=True)
-    quality = mesh.scaled_jacobians()
-    worst = int(quality.argmin())
-    if quality[worst] < _DEGENERATE:
-        centre = ", ".join(f"{x:.4g}" for x in mesh.points[mesh.cells[worst]].mean(0))
-        raise GeometryError(
-            f"{int((quality < _DEGENERATE).sum())} of {len(quality)} elements are inverted or degenerate "
-            f"(scaled Jacobian {quality[worst]:.2g} near ({centre})) at size {size:.4g}; use a smaller size."
-        )
+    check_quality(mesh, f" at size {size:.4g}; use a smaller size.")
     return mesh
 
 
@@ -106,7 +99,7 @@ def _extract(
     row = np.zeros(int(node_tags.max()) + 1, dtype=np.int64)
     row[node_tags] = np.arange(len(node_tags))
     points = np.ascontiguousarray(coordinates[row[used], :dim])
-    cell_nodes = _orient(points, inverse.reshape(cell_nodes.shape), dim, order)
+    cell_nodes = orient(points, inverse.reshape(cell_nodes.shape), dim, order)
     if order == 3 and not optimised:
         inner_nodes.centre(points, cell_nodes, dim, np.isin(used, inner_nodes.free_nodes(model, dim)))
     facet_nodes = np.searchsorted(used, facet_nodes)
@@ -118,7 +111,7 @@ def _extract(
         cell_regions=np.repeat(regions, [len(nodes) for _, nodes in cells]).astype(np.int32),
         facets=facet_nodes,
         facet_boundaries=np.repeat(boundaries, [len(nodes) for _, nodes in facets]).astype(np.int32),
-        facet_cells=_parents(cell_nodes, facet_nodes, dim),
+        facet_cells=parents(cell_nodes, facet_nodes, dim),
         facet_entities=np.repeat([tag for tag, _ in facets], [len(nodes) for _, nodes in facets]).astype(
             np.int32
         ),
@@ -155,40 +148,6 @@ def _elements(
                 (tag, nodes[0].reshape(-1, model.mesh.getElementProperties(types[0])[3]).astype(np.int64))
             )
     return found, index
-
-
-def _orient(points: np.ndarray, cells: np.ndarray, dim: int, order: int) -> np.ndarray:
-    """Cells with positive orientation: those that are mirrored (a CAD face looking down) get their nodes reordered."""
-    corners = points[cells[:, : dim + 1]]
-    negative = reference.determinant(corners[:, 1:] - corners[:, :1]) < 0
-    nodes = reference.nodes(dim, order)
-    # Swap vertices 0 and 1; the other nodes follow their barycentric coordinates.
-    swapped = reference.barycentric(nodes)[:, [1, 0, *range(2, dim + 1)]][:, 1:]
-    permutation = np.abs(nodes[None] - swapped[:, None]).max(-1).argmin(1)
-    cells = cells.astype(np.int64)
-    cells[negative] = cells[negative][:, permutation]
-    return cells
-
-
-def _parents(cells: np.ndarray, facets: np.ndarray, dim: int) -> np.ndarray:
-    """The cell of each facet, by their vertices; the facets must be just those that have one cell."""
-    of_cells = np.sort(cells[:, reference.facet_vertices(dim)], axis=-1).reshape(-1, dim)
-    of_facets = np.sort(facets[:, :dim], axis=1)
-    _, number, count = np.unique(
-        np.concatenate([of_cells, of_facets]), axis=0, return_inverse=True, return_counts=True
-    )
-    number = number.ravel()
-    cell_of = np.full(len(count), -1, dtype=np.int64)
-    cell_of[number[: len(of_cells)]] = np.arange(len(of_cells)) // (dim + 1)
-    parents = cell_of[number[len(of_cells) :]]
-    # An outer facet occurs twice: in its cell, and by itself. So does an inner one, in its two cells.
-    stray = (parents < 0) | (count[number[len(of_cells) :]] != 2)
-    if stray.any() or (count == 1).any():
-        raise GeometryError(
-            "the mesh does not fill the domain up to its boundary; look for curves or surfaces of the boundary that "
-            "cross, or for a hole that lies outside."
-        )
-    return parents
 
 
 def _measure_gaps(model: ModuleType, mesh: Mesh) -> None:

@@ -105,19 +105,24 @@ def shares(n: int, measures: np.ndarray) -> np.ndarray:
 
 
 def facet_samples(mesh: Mesh, facets: np.ndarray, n: int, seed: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Facet (n,) and coordinates (n, 2) of points spread over triangular facets by area: evenly, or by seed."""
-    xi, weights = reference.quadrature_rule(2, 2 * (mesh.order - 1))
+    """Facet (n,) and coordinates (n, dim - 1) of points spread over facets by measure: evenly, or by seed."""
+    dim = mesh.dim - 1
+    xi, weights = reference.quadrature_rule(dim, 2 * (mesh.order - 1))
     _, normals = mesh.on_facets(np.repeat(facets, len(weights)), np.tile(xi, (len(facets), 1)))
-    areas = np.linalg.norm(normals, axis=1).reshape(-1, len(weights)) @ weights
-    cumulative = np.cumsum(areas) / areas.sum()
-    if seed is None:
-        place = (np.arange(n) + 0.5) / n
+    measures = np.linalg.norm(normals, axis=1).reshape(-1, len(weights)) @ weights
+    cumulative = np.cumsum(measures) / measures.sum()
+    rng = np.random.default_rng(seed)
+    place = (np.arange(n) + 0.5) / n if seed is None else rng.random(n)
+    chosen = np.minimum(np.searchsorted(cumulative, place, side="right"), len(facets) - 1)
+    if seed is not None:
+        eta = rng.random((n, dim))
+    elif dim == 2:
         # The R2 sequence: consecutive points, which share a facet, are far apart.
         eta = (0.5 + np.arange(1, n + 1)[:, None] * np.array([0.7548776662466927, 0.5698402909980532])) % 1.0
-    else:
-        rng = np.random.default_rng(seed)
-        place, eta = rng.random(n), rng.random((n, 2))
-    chosen = np.minimum(np.searchsorted(cumulative, place, side="right"), len(facets) - 1)
+    else:  # never a corner
+        eta = np.clip(1 - (cumulative[chosen] - place) * measures.sum() / measures[chosen], 0.01, 0.99)[
+            :, None
+        ]
     fold = eta.sum(1) > 1
     eta[fold] = 1 - eta[fold]
     return facets[chosen], eta

@@ -72,6 +72,16 @@ def ball(radius: float = 1.0, center: Sequence[float] = (0.0, 0.0, 0.0)) -> Doma
     return Domain(3, partial(_build_ball, radius, check_point("ball", center, 3)))
 
 
+def torus(major: float = 1.0, minor: float = 0.4, center: Sequence[float] = (0.0, 0.0, 0.0)) -> Domain:
+    """A solid ring around the z axis through its center: a disk of radius minor, its middle at distance major > minor.
+
+    Boundary: surface.
+    """
+    check_positive("torus", "minor", minor)
+    check_increasing("torus", ("minor", minor), ("major", major))
+    return Domain(3, partial(_build_torus, major, minor, check_point("torus", center, 3)))
+
+
 # -- build functions: partials of module functions, so that a Domain can be pickled -----------------------------
 
 
@@ -130,6 +140,12 @@ def _build_ball(radius: float, center: tuple[float, ...], model: Any) -> None:
     model.occ.addSphere(*center, radius)
     model.occ.synchronize()
     model.addPhysicalGroup(2, [tag for _, tag in model.getEntities(2)], name="sphere")
+
+
+def _build_torus(major: float, minor: float, center: tuple[float, ...], model: Any) -> None:
+    model.occ.addTorus(*center, major, minor)
+    model.occ.synchronize()
+    model.addPhysicalGroup(2, [tag for _, tag in model.getEntities(2)], name="surface")
 
 
 def _polygon(model: Any, corners: Sequence[tuple[float, float]]) -> list[int]:

@@ -99,9 +99,10 @@ def history_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figu
             used = [row for row in rows if isinstance(row.get(key), int | float) and row[key] > 0]
             for axes, against in zip(panels, ("step", "seconds"), strict=True):
                 line = "-" if key == "loss" else "--"
+                shown = [row for row in used if against in row]  # FEM does not time its steps
                 axes.semilogy(
-                    [row[against] for row in used],
-                    [row[key] for row in used],
+                    [row[against] for row in shown],
+                    [row[key] for row in shown],
                     line,
                     marker="o" if len(used) < 20 else None,
                     markersize=4,

@@ -30,7 +30,9 @@ LIMITS: dict[str, dict[str, float | str]] = {
     "heated_fins": {"fem": 1e-3, "rfm": IN_TIME, "pinn": IN_TIME},
     "hjb_2d": {"fem": 1e-3, "rfm": IN_TIME, "pinn": IN_TIME},
     "membrane": {"fem": 1e-3, "rfm": IN_TIME, "pinn": IN_TIME},
+    "cylinder_flow": {"fem": 0.05, "rfm": NONLINEAR, "pinn": 1.0},
     "helmholtz_1d": {"fem": 0.2, "rfm": 1e-9, "pinn": 1.5},
+    "hole_cluster_elasticity": {"fem": 1e-3, "rfm": 1.5, "pinn": 1.5},
     "kirsch_plate": {"fem": 1e-6, "rfm": 1e-2, "pinn": 0.1},
     "l_shape": {"fem": 1e-2, "rfm": 0.2, "pinn": 0.2},
     "lid_driven_cavity": {"fem": 0.6, "rfm": NONLINEAR, "pinn": 1.0},
@@ -43,6 +45,7 @@ LIMITS: dict[str, dict[str, float | str]] = {
     "ns2d_backstep": {"fem": 0.05, "rfm": NONLINEAR, "pinn": 0.6},
     "plate_with_holes": {"fem": 1e-3, "rfm": 2e-3, "pinn": 0.2},
     "square_poisson": {"fem": 1e-3, "rfm": 1e-12, "pinn": 1e-6},
+    "stokes_cluster": {"fem": 0.02, "rfm": 1.5, "pinn": 1.5},
     "stokes_driven": {"fem": 0.02, "rfm": 1.5, "pinn": 1.5},
     "stokes_three_holes": {"fem": 2e-3, "rfm": 1e-4, "pinn": 1e-4},
     "variable_coefficient": {"fem": 1e-3, "rfm": 1e-10, "pinn": 1e-2},
@@ -52,6 +55,7 @@ SLOW = {
     ("kirsch_plate", "rfm"),
     *((case, "pinn") for case in ("ball_poisson", "kirsch_plate", "lid_driven_cavity", "neo_hookean_block")),
     *((case, "pinn") for case in ("ns2d_backstep", "stokes_driven", "stokes_three_holes")),
+    *((case, "pinn") for case in ("cylinder_flow", "hole_cluster_elasticity", "stokes_cluster")),
 }
 RUNS = [
     pytest.param(case, name, marks=pytest.mark.slow if (case, name) in SLOW else ())

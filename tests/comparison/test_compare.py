@@ -13,6 +13,7 @@ from polynomial import Good, Poor, polynomial
 
 from geometry import cuboid, interval, rectangle
 from mlpde import At, Case, Field, InputError, Problem, Solution, compare, solve
+from mlpde.plotting import history_figure
 from mlpde.report import number, summarise, verdict
 from mlpde.results import rebuild_report
 
@@ -208,3 +209,10 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path, polynomial_solvers):
 )
 def test_numbers(value, text):
     assert number(value) == text
+
+
+def test_steps_without_a_time_are_drawn_against_their_number_alone():
+    """FEM's Newton steps have no seconds."""
+    rows = [{"step": k, "residual": 10.0**-k} for k in range(3)]
+    by_step, by_seconds = history_figure({"fem": rows}).axes
+    assert list(by_step.lines[0].get_ydata()) == [1.0, 0.1, 0.01] and not len(by_seconds.lines[0].get_ydata())

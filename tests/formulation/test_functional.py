@@ -154,3 +154,19 @@ def test_an_output_has_no_measure():
     case = Case("case", problem(rectangle()), outputs={"flux": lambda u, omega: u * omega.dx})
     with pytest.raises(InputError, match=r"output 'flux' must be a UFL expression .*without a measure"):
         check_measured(case)
+
+
+def test_data_alone_ask_nothing_of_a_solution():
+    """A load in a volume functional has no unknown in it; a model need not answer for no derivatives."""
+
+    def refuses(points, derivatives):
+        assert derivatives
+        return LINEAR(points, derivatives)
+
+    value = integrate(
+        lambda u, omega: u * omega.dx - omega.x[0] * omega.ds("top"),
+        problem(rectangle()),
+        refuses,
+        rectangle().mesh(),
+    )
+    assert abs(value - 2.0) < 1e-12

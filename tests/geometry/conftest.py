@@ -18,6 +18,7 @@ from geometry import (
     l_shape,
     plate_with_holes,
     rectangle,
+    torus,
 )
 
 HOLES = ((0.5, 0.5, 0.15), (1.4, 0.4, 0.2))
@@ -113,6 +114,13 @@ SHAPES = {
         {"sphere": np.pi},
         [[0.5, 1.5, 2.5], [1.5, 2.5, 3.5]],
         lambda x, s: _radius(x, (1, 2, 3)) <= 0.5 + s,
+    ),
+    "torus": Shape(
+        Domain(3, torus(0.6, 0.3, (1, 2, 3)).build, size=0.15),
+        2 * np.pi**2 * 0.6 * 0.09,
+        {"surface": 4 * np.pi**2 * 0.6 * 0.3},
+        [[0.1, 1.1, 2.7], [1.9, 2.9, 3.3]],
+        lambda x, s: np.hypot(np.hypot(x[:, 0] - 1, x[:, 1] - 2) - 0.6, x[:, 2] - 3) <= 0.3 + s,
     ),
 }
 

@@ -13,7 +13,7 @@ import pytest
 
 from geometry import Domain, GeometryError, cache, plate_with_holes, rectangle
 from geometry.gmsh_session import gmsh_session
-from geometry.meshing import _parents
+from geometry.topology import parents
 
 
 def _square(model, groups=(), x=0.0):
@@ -193,10 +193,10 @@ def test_a_mesh_that_does_not_fill_the_domain():
     """What gmsh sometimes leaves without a word: an outer side of a cell that lies on no boundary, and the reverse."""
     cells = np.array([[0, 1, 2], [1, 3, 2]])
     whole = np.array([[0, 1], [1, 3], [3, 2], [2, 0]])
-    np.testing.assert_array_equal(_parents(cells, whole, 2), [0, 1, 1, 0])
+    np.testing.assert_array_equal(parents(cells, whole, 2), [0, 1, 1, 0])
     for facets in (whole[:3], np.vstack([whole, [[4, 5]]]), np.vstack([whole[:3], [[1, 2]]])):
         with pytest.raises(GeometryError, match="does not fill the domain up to its boundary"):
-            _parents(cells, facets, 2)
+            parents(cells, facets, 2)
 
 
 def test_inverted_elements_are_refused():

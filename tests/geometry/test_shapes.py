@@ -14,12 +14,14 @@ from geometry import (
     channel,
     cuboid,
     disk,
+    gear,
     hole_cluster,
     interval,
     l_shape,
     plate_with_holes,
     rectangle,
     slit_square,
+    torus,
 )
 
 
@@ -92,6 +94,16 @@ def test_reentrant_sides_meet_at_the_origin():
         (
             lambda: box_with_cavities((0, 0, 0), (2, 2, 2), [(0.5, 1, 1, 0.4), (1.2, 1, 1, 0.4)]),
             "cavity 0 .* and cavity 1 .* overlap or touch; their centres must be more than 0.8 apart",
+        ),
+        (lambda: torus(0.3, 0.3), "torus: minor must be less than major, not 0.3 and 0.3"),
+        (lambda: torus(center=(0, 0)), "torus: center needs 3 coordinates, not 2"),
+        (lambda: gear(5), "gear: teeth must be a whole number from 6 on, not 5"),
+        (lambda: gear(12.0), "gear: teeth must be a whole number from 6 on, not 12.0"),
+        (lambda: gear(bore=0.5), "gear: bore must be less than the root radius, not 0.5 and 0.475"),
+        (lambda: gear(pressure_angle=50), "gear: pressure_angle must be less than 45 degrees, not 50 and 45"),
+        (
+            lambda: gear(6, bore=0.1, pressure_angle=35),
+            "gear: 6 teeth with a pressure angle of 35 degrees cross",
         ),
         (lambda: ball(-2), "ball: radius must be positive, not -2"),
         (lambda: plate_with_holes(-2, 1, []), "plate_with_holes: width must be positive, not -2"),
@@ -196,3 +208,26 @@ def test_nearly_touching_cavities():
     assert mesh.scaled_jacobians().min() > 1e-3
     near = np.linalg.norm(mesh.points - [0.805, 0.5, 0.5], axis=1) < 0.02
     assert near.sum() > 10
+
+
+@pytest.mark.parametrize(("teeth", "angle"), [(12, 20.0), (25, 14.5), (42, 20.0)])
+def test_a_gear_has_involute_teeth(teeth, angle):
+    """Normals of an involute touch its base circle; teeth and gaps are equally wide on the pitch circle."""
+    domain = gear(teeth, module=0.1, bore=0.2, pressure_angle=angle)
+    pitch = 0.05 * teeth
+    base = pitch * np.cos(np.radians(angle))
+    assert set(domain.boundaries) == {"teeth", "bore"}
+    assert domain.mesh().scaled_jacobians().min() > 0.1
+    np.testing.assert_allclose(domain.bounding_box[1, 0], pitch + 0.1, atol=1e-9)
+    assert abs(domain.boundary("bore", 1)[1].sum() - 0.4 * np.pi) < 1e-12
+
+    x, _, normals = domain.boundary("teeth", 100 * teeth)
+    radius = np.linalg.norm(x, axis=1)
+    flank = (radius > max(base, pitch - 0.1) + 0.01) & (radius < pitch + 0.1 - 1e-6)
+    distance = np.abs(x[:, 0] * normals[:, 1] - x[:, 1] * normals[:, 0])
+    assert flank.mean() > 0.3
+    np.testing.assert_allclose(distance[flank], base, rtol=2e-3)
+
+    around = np.linspace(0, 2 * np.pi, 300 * teeth, endpoint=False)
+    inside = domain.contains(pitch * np.stack([np.cos(around), np.sin(around)], axis=1))
+    assert abs(inside.mean() - 0.5) < 5e-3 and inside[0]
