@@ -12,11 +12,13 @@ from mlpde.errors import InputError
 from mlpde.exact import exact_solution
 from mlpde.fields import REFERENCE, Fields, sample
 from mlpde.files import replacing
+from mlpde.parallel import on_root
 from mlpde.report import write_report
 from mlpde.solution import Solution
 from mlpde.solving import CHECKPOINT
 
 
+@on_root
 def check_folder(out: str | Path) -> Path:
     """The folder, if results may be written there; asked before anything is computed.
 
@@ -43,6 +45,7 @@ def check_folder(out: str | Path) -> Path:
     return folder
 
 
+@on_root
 def write_comparison(folder: Path, comparison: Comparison) -> None:
     """Everything about a comparison; the folder appears, or is replaced, as a whole."""
     shown = {REFERENCE: comparison.reference}
@@ -58,6 +61,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
                 solution.save(temporary / "solutions" / f"{label}-seed{solution.info['seed']}")
 
 
+@on_root
 def write_solution(folder: Path, solution: Solution, command: str = "") -> None:
     """The same for one solution; its errors are known only if the exact solution is."""
     exact = getattr(solution.problem, "exact", None) or {}
@@ -70,6 +74,7 @@ def write_solution(folder: Path, solution: Solution, command: str = "") -> None:
         solution.save(temporary / "solutions" / f"{solution.solver}-seed{solution.info['seed']}")
 
 
+@on_root
 def read_metrics(folder: Path) -> dict[str, Any]:
     """The metrics.json of an output folder."""
     if not (folder / "metrics.json").is_file():
@@ -77,6 +82,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "metrics.json").read_text())
 
 
+@on_root
 def rebuild_report(folder: Path) -> None:
     """Write report and pictures of an output folder again, from its metrics.json and fields."""
     metrics = read_metrics(folder)

@@ -44,6 +44,7 @@ class FEM:
     """
 
     name: ClassVar[str] = "fem"
+    parallel: ClassVar[bool] = True
     accepts: ClassVar[frozenset[str]] = frozenset(
         {"steady", "eigenproblem", "several fields", "Nedelec", "point condition"}
     )

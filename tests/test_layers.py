@@ -21,6 +21,7 @@ SOLUTION = (*NUMERICS, "mlpde.modes", "mlpde.monitor", "mlpde.settings", "mlpde.
 PICTURES = (*SOLUTION, "mlpde.fields", "mlpde.plotting", "mlpde.report")
 COMPARE = (
     *PICTURES,
+    "mlpde.parallel",
     "mlpde",
     "mlpde.solvers",
     "mlpde.exact",
@@ -44,6 +45,7 @@ LAYERS = {
     "mlpde.optimize.*": (*FORMULATION, "mlpde.optimize.*"),
     "mlpde.representation.*": NUMERICS,
     "mlpde.files": (),
+    "mlpde.parallel": ("geometry.errors", "mlpde.errors"),
     "mlpde.monitor": PROBLEM,
     "mlpde.settings": ("mlpde.errors",),
     "mlpde.modes": (),
@@ -159,6 +161,6 @@ def test_an_import_against_the_layers_is_found(module, source):
 
 def test_importing_mlpde_stays_light():
     """What is heavy is loaded when it is used: the CLI answers at once, and BSDE needs no DOLFINx."""
-    heavy = ("torch", "scipy", "gmsh", "dolfinx", "petsc4py", "matplotlib", "reference_fem")
+    heavy = ("torch", "scipy", "gmsh", "dolfinx", "mpi4py", "petsc4py", "matplotlib", "reference_fem")
     code = f"import sys, mlpde; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
