@@ -7,9 +7,15 @@ import math
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlpde.fields import Fields
+from mlpde.files import replacing_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mlpde.series import Series
 
 Metrics = Mapping[str, Any]
 MEASURES = {"l2": "L2", "h1": "H1", "max": "max", "l2_time": "L2(0, T)"}
@@ -249,11 +255,14 @@ def text_table(metrics: Metrics) -> str:
     )
 
 
-def write_report(folder: Path, metrics: Metrics, fields: Fields | None) -> None:
-    """report.html, report.md and figures/*.png into `folder`."""
+def write_report(folder: Path, metrics: Metrics, fields: Fields | None, series: Series | None = None) -> None:
+    """report.html, report.md and figures/* into `folder`.
+
+    Where surfaces cannot be rendered their pictures are missing, and the report says why.
+    """
     import jinja2
 
-    figures = _figures(folder / "figures", metrics, fields)
+    figures, notes = _figures(folder / "figures", metrics, fields, series)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mlpde"),
         autoescape=jinja2.select_autoescape(["html"]),
@@ -271,14 +280,16 @@ def write_report(folder: Path, metrics: Metrics, fields: Fields | None) -> None:
             "Outputs": output_table(metrics),
             "Quantities": quantity_table(metrics),
         },
+        "notes": notes,
         "figures": [
-            {"path": path.relative_to(folder).as_posix(), "title": title, "data": _inline(path)}
-            for title, path in figures
+            {"path": still.relative_to(folder).as_posix(), "title": title, "data": _inline(moving)}
+            for title, still, moving in figures
         ],
         "versions": _versions(metrics),
     }
     for name in ("report.html", "report.md"):
-        (folder / name).write_text(environment.get_template(name).render(content), encoding="utf-8")
+        with replacing_file(folder / name) as temporary:
+            temporary.write_text(environment.get_template(name).render(content), encoding="utf-8")
 
 
 def _versions(metrics: Metrics) -> dict[str, str]:
@@ -286,27 +297,70 @@ def _versions(metrics: Metrics) -> dict[str, str]:
     return {name: v for run in runs for name, v in run["info"].get("versions", {}).items()}
 
 
-def _figures(folder: Path, metrics: Metrics, fields: Fields | None) -> list[tuple[str, Path]]:
+def _figures(
+    folder: Path, metrics: Metrics, fields: Fields | None, series: Series | None
+) -> tuple[list[tuple[str, Path, Path]], list[str]]:
+    """(title, picture for report.md, picture for report.html) of all figures, and what must be said about them."""
     import matplotlib
 
     from mlpde import plotting
+    from mlpde.rendering import NoRendering
+    from mlpde.scales import STYLE
 
-    folder.mkdir(parents=True, exist_ok=True)
-    made = []
-    with matplotlib.rc_context(plotting.STYLE):
-        if fields is not None:
-            for name in fields.names():
-                figure = plotting.field_figure(fields, name)
-                made.append((name, plotting.save(figure, folder / plotting.file_name(name))))
+    made, notes = [], []
+
+    def keep(title: str, figure: Figure, name: str) -> None:
+        path = plotting.save(figure, folder / plotting.file_name(name))
+        made.append((title, path, path))
+
+    mesh_title = "Mesh of the reference" if metrics["reference"] else "Mesh"
+    with matplotlib.rc_context(STYLE):
+        try:
+            drawn = _pictures(fields) if fields is not None else []
+            for title, figure in drawn[:-1]:
+                keep(title, figure, title)
+            if series is not None:
+                made += [
+                    (f"{name} in time", *_moving(folder, series, name)) for name in series.frames[0].names()
+                ]
+        except NoRendering as error:
+            drawn = []
+            notes.append(f"There are no pictures of surfaces: {error}, then `mlpde report DIR` adds them.")
         first = {row["label"]: row["info"].get("history", []) for row in reversed(metrics["solutions"])}
         history = plotting.history_figure(dict(reversed(first.items())))
         if history is not None:
-            made.append(("Convergence", plotting.save(history, folder / "history.png")))
-        if fields is not None:
-            title = "Mesh of the reference" if metrics["reference"] else "Mesh"
-            made.append((title, plotting.save(plotting.mesh_figure(fields), folder / "mesh.png")))
-    return made
+            keep("Convergence", history, "history")
+        for _, figure in drawn[-1:]:
+            keep(mesh_title, figure, "mesh")
+    return made, notes
+
+
+def _pictures(fields: Fields) -> list[tuple[str, Figure]]:
+    """Title and figure of every field and output, then of the mesh."""
+    from mlpde import plotting, spatial
+
+    names = fields.names()
+    if fields.dim < 3:
+        figures = [(name, plotting.field_figure(fields, name)) for name in names]
+        return [*figures, ("mesh", plotting.mesh_figure(fields))]
+    scene = spatial.scene(fields)
+    figures = []
+    for name, labels in names.items():
+        keys = [f"{label}.{name}" for label in labels]
+        figures.append((name, spatial.surface_figure(scene, keys, labels)))
+        cut = plotting.field_figure(scene.cut, name, scene.norms[name], scene.coordinates)
+        figures.append((f"{name} at {scene.plane}", cut))
+    return [*figures, ("mesh", spatial.surface_mesh_figure(scene))]
+
+
+def _moving(folder: Path, series: Series, name: str) -> tuple[Path, Path]:
+    """Several times of a field in one picture, and all of them in a moving one."""
+    from mlpde import animation, plotting
+
+    movie = animation.movie(series, name)
+    still = plotting.save(animation.snapshots(movie), folder / plotting.file_name(f"{name} in time"))
+    return still, animation.write_gif(animation.frames(movie), still.with_suffix(".gif"))
 
 
 def _inline(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    return f"data:image/{path.suffix[1:]};base64," + base64.b64encode(path.read_bytes()).decode()

@@ -14,6 +14,7 @@ from mlpde.fields import REFERENCE, Fields, sample
 from mlpde.files import replacing
 from mlpde.parallel import on_root
 from mlpde.report import write_report
+from mlpde.series import Series, frame_times, sample_series
 from mlpde.solution import Solution
 from mlpde.solving import CHECKPOINT
 
@@ -86,14 +87,23 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 def rebuild_report(folder: Path) -> None:
     """Write report and pictures of an output folder again, from its metrics.json and fields."""
     metrics = read_metrics(folder)
-    stored = folder / "fields.vtu"
-    write_report(folder, metrics, Fields.read(stored) if stored.exists() else None)
+    fields, series = folder / "fields.vtu", folder / "fields.pvd"
+    write_report(
+        folder,
+        metrics,
+        Fields.read(fields) if fields.exists() else None,
+        Series.read(series) if series.exists() else None,
+    )
 
 
 def _write(folder: Path, metrics: dict[str, Any], shown: dict[str, Solution]) -> None:
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, allow_nan=False))
-    mesh = next(iter(shown.values())).mesh
-    fields = None if mesh is None else sample(shown, mesh)
+    first = next(iter(shown.values()))
+    fields = None if first.mesh is None else sample(shown, first.mesh)
+    series = None
     if fields is not None:
         fields.write(folder / "fields.vtu")
-    write_report(folder, metrics, fields)
+    if first.mesh is not None and first.time:
+        series = sample_series(shown, first.mesh, frame_times(first.time))
+        series.write(folder / "fields.pvd")
+    write_report(folder, metrics, fields, series)

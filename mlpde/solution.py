@@ -172,18 +172,18 @@ class Solution:
         where = self.mesh if self.mesh is not None else getattr(self.problem, "domain", None)
         return np.zeros(len(points), dtype=bool) if where is None else ~where.contains(points)
 
-    def outputs(self, points: ArrayLike) -> dict[str, Array]:
-        """The case's outputs (a stress, a flux) at points (n, d), at the default time; nan outside the domain."""
+    def outputs(self, points: ArrayLike, t: ArrayLike | None = None) -> dict[str, Array]:
+        """The case's outputs (a stress, a flux) at points (n, d); nan outside the domain.  t: as in `evaluate`."""
         points = self._checked(points)
-        outside, values = self.outside(points), self._outputs(points)
+        outside, values = self.outside(points), self._outputs(points, t)
         for value in values.values():
             value[outside] = np.nan
         return values
 
-    def _outputs(self, points: Array) -> dict[str, Array]:
+    def _outputs(self, points: Array, t: ArrayLike | None = None) -> dict[str, Array]:
         from mlpde.formulation import functional
 
-        points = self._in_time(points, None)
+        points = self._in_time(points, t)
         return {
             name: np.array(functional.pointwise(output, self.problem, points, self.model.jets))
             for name, output in getattr(self.case, "outputs", {}).items()
@@ -311,6 +311,19 @@ class Solution:
         model = _model_class(record["model"]["kind"]).from_state(parts["model"], record["model"]["settings"])
         fields = tuple(Field(**(f | {"shape": tuple(f["shape"])})) for f in record["fields"])
         return cls(record["solver"], record["config"], fields, model, mesh, record["info"])
+
+    def export(
+        self, path: str | Path, times: float | Sequence[float] | None = None, mesh: Any = None
+    ) -> Path:
+        """Write fields and outputs for ParaView, at the nodes of a mesh; `path` ends with .vtu or .pvd.
+
+        .vtu: one time, by default the default time.  .pvd: a series of .vtu files in a folder of the same name, by
+        default at 21 even times from start to end.
+        mesh: by default the solution's own.  Raises InputError if there is none, or the problem has no time to show.
+        """
+        from mlpde.series import export
+
+        return export(self, Path(path), times, mesh)
 
     def plot(self) -> Any:
         """A matplotlib figure of the fields at the default time."""

@@ -18,7 +18,17 @@ PROBLEM = ("geometry.*", "mlpde.errors", "mlpde.files", "mlpde.language", "mlpde
 FORMULATION = (*PROBLEM, "mlpde.formulation.*")
 NUMERICS = (*FORMULATION, "mlpde.representation.*", "mlpde.optimize.*")
 SOLUTION = (*NUMERICS, "mlpde.modes", "mlpde.monitor", "mlpde.settings", "mlpde.solution")
-PICTURES = (*SOLUTION, "mlpde.fields", "mlpde.plotting", "mlpde.report")
+PICTURES = (
+    *SOLUTION,
+    "mlpde.fields",
+    "mlpde.series",
+    "mlpde.scales",
+    "mlpde.plotting",
+    "mlpde.rendering",
+    "mlpde.spatial",
+    "mlpde.animation",
+    "mlpde.report",
+)
 COMPARE = (
     *PICTURES,
     "mlpde.parallel",
@@ -49,12 +59,17 @@ LAYERS = {
     "mlpde.monitor": PROBLEM,
     "mlpde.settings": ("mlpde.errors",),
     "mlpde.modes": (),
-    "mlpde.solution": PICTURES,  # solution.plot()
+    "mlpde.solution": PICTURES,  # solution.plot(), solution.export()
     "mlpde.solvers.*": SOLUTION,  # neither another solver nor the table of them
     "mlpde.exact": SOLUTION,
     "mlpde.machine": (),
     "mlpde.fields": PICTURES,
+    "mlpde.series": PICTURES,
+    "mlpde.scales": PICTURES,
     "mlpde.plotting": PICTURES,
+    "mlpde.rendering": (),  # a script of its own as well
+    "mlpde.spatial": PICTURES,
+    "mlpde.animation": PICTURES,
     "mlpde.report": PICTURES,
     "mlpde.solving": COMPARE,
     "mlpde.comparison": COMPARE,
