@@ -23,6 +23,7 @@ from mlpde.spatial import frames as surface_frames
 
 LIMIT = 1_400_000  # bytes of a GIF; a third more when it is embedded in a page
 DPI = 100
+COLOURS = 256  # as many as a GIF allows
 STEP, LAST = 150, 1200  # milliseconds a picture is shown
 SNAPSHOTS = 4
 MAX_WIDTH = 11  # inches
@@ -44,6 +45,16 @@ class Movie:
     def values(self, k: int, label: str) -> NDArray:
         """The scalar (N,) that is drawn at time k."""
         return self.fields[k].magnitude(f"{label}.{self.name}")
+
+    def range(self) -> tuple[float, float]:
+        """The smallest and largest value of any label, as far as they lie near the scale."""
+        low, high = float(self.norm.vmin or 0), float(self.norm.vmax or 0)
+        values = np.concatenate(
+            [self.values(k, label) for k in range(len(self.times)) for label in self.labels]
+        )
+        values = values[np.isfinite(values)]
+        smallest, largest = values.min(initial=low), values.max(initial=high)
+        return max(float(smallest), 2 * low - high), min(float(largest), 2 * high - low)
 
     def draw(self, row: Any, k: int) -> list[Any]:
         """Draw time k into one axes (lines) or into one for each label; gives the artists, to be removed again."""
@@ -123,9 +134,8 @@ def write_gif(pictures: Sequence[NDArray], path: Path) -> Path:
     from PIL import Image
 
     images = [Image.fromarray(p) for p in pictures]
-    # one palette for all, or colours flicker
-    some = np.concatenate([pictures[0], pictures[len(pictures) // 2], pictures[-1]])
-    palette = Image.fromarray(some).quantize(256, dither=Image.Dither.NONE)
+    # one palette for all, or colours would flicker
+    palette = Image.fromarray(np.concatenate([p[::2, ::2] for p in pictures])).quantize(COLOURS)
     durations = [STEP] * (len(images) - 1) + [LAST]
     size = images[0].size
     with replacing_file(path) as temporary:
@@ -159,7 +169,9 @@ def _canvas(film: Movie, rows: int, columns: int) -> tuple[Figure, NDArray]:
         figure = new_figure(film.fields[0], columns, rows)
         grid = panels(figure, film.fields[0], rows, columns)
     width, height = figure.get_size_inches()
-    figure.set_size_inches(min(width, MAX_WIDTH), height + 0.25)
+    figure.set_size_inches(
+        min(width, MAX_WIDTH), height + 0.25 - 0.3 * (rows - 1)
+    )  # only the first row has titles
     return figure, grid
 
 
@@ -167,7 +179,7 @@ def _decorate(film: Movie, figure: Figure, grid: NDArray) -> None:
     """Titles, the bar, and what does not change with time."""
     first = film.fields[0]
     if first.dim == 1:
-        low, high = float(film.norm.vmin or 0), float(film.norm.vmax or 0)
+        low, high = film.range()
         for axes in grid.ravel():
             axes.set(xlabel="x", ylim=(low - 0.05 * (high - low), high + 0.05 * (high - low)))
             frame(axes)
@@ -178,14 +190,9 @@ def _decorate(film: Movie, figure: Figure, grid: NDArray) -> None:
         axes.set_title(label)
     if film.images is not None:
         triad(grid[0, 0])
-    every = np.concatenate([film.values(k, label) for k in range(len(film.times)) for label in film.labels])
-    key = leading(film.labels, film.name)
+    mappable, key = ScalarMappable(film.norm, FIELD_COLOURS), leading(film.labels, film.name)
     colour_bar(
-        figure,
-        ScalarMappable(film.norm, FIELD_COLOURS),
-        list(grid.ravel()),
-        symbol(first, key, film.name),
-        every,
+        figure, mappable, list(grid.ravel()), symbol(first, key, film.name), np.array(film.range()), len(grid)
     )
 
 

@@ -6,7 +6,6 @@ the case are named like fields.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,21 +121,13 @@ def nodes(mesh: Any) -> tuple[Array, NDArray]:
     return _order_two(mesh) if mesh.order > 2 else (mesh.points, mesh.cells)
 
 
-def at_nodes(solution: Solution, points: Array, t: float | None = None) -> dict[str, Array]:
-    """Fields and outputs of a solution by name, at the nodes of a mesh that need not be its own."""
-    with warnings.catch_warnings():
-        # nodes on a curved boundary may be outside another solution's mesh by rounding: nan there, and not drawn
-        warnings.filterwarnings("ignore", message=".*outside the domain.*")
-        return solution.evaluate(points, t) | solution.outputs(points, t)
-
-
-def sample(solutions: Mapping[str, Solution], mesh: Any, t: float | None = None) -> Fields:
+def sample(solutions: Mapping[str, Solution], mesh: Any) -> Fields:
     """Fields and outputs of the solutions by label; errors against the one labelled "reference", if there is one.
 
-    t: the time, by default the solutions' default time.
+    In time they hold at the default time.  A solution is nan at nodes on a curved boundary that lie outside its mesh.
     """
     points, cells = nodes(mesh)
-    return compared({label: at_nodes(s, points, t) for label, s in solutions.items()}, points, cells)
+    return compared({label: s.values(points, [None])[0] for label, s in solutions.items()}, points, cells)
 
 
 def compared(found: Mapping[str, Mapping[str, Array]], points: Array, cells: NDArray) -> Fields:

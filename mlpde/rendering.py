@@ -84,12 +84,9 @@ def render(
         command = [sys.executable, "-P", __file__, str(job), str(result)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         if done.returncode != 0 or not result.exists():
-            said = re.findall(r"(?:WARN|ERR)\| (.*)|(\w+Error: .*)", done.stderr) or [
-                ("exit code", f"{done.returncode}")
-            ]
-            raise NoRendering(
-                f"pyvista could not draw without a screen ({' '.join(said[-1]).strip()}); {REMEDY}"
-            )
+            last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            said = re.sub(r"^.*\| |\x1b\[[0-9;]*m", "", last).rstrip(".")  # a logger's colours and time
+            raise NoRendering(f"pyvista could not draw without a screen ({said}); {REMEDY}")
         with np.load(result, allow_pickle=False) as found:
             images = [found[f"image {k}"] for k in range(len(surfaces))]
             if cut is None:

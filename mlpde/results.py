@@ -103,7 +103,7 @@ def _write(folder: Path, metrics: dict[str, Any], shown: dict[str, Solution]) ->
     series = None
     if fields is not None:
         fields.write(folder / "fields.vtu")
-    if first.mesh is not None and first.time:
+    if first.mesh is not None and first.time and all(s.time for s in shown.values()):
         series = sample_series(shown, first.mesh, frame_times(first.time))
         series.write(folder / "fields.pvd")
     write_report(folder, metrics, fields, series)

@@ -62,8 +62,10 @@ def symbol(fields: Fields, key: str, name: str) -> str:
     return name if fields.values[key].ndim == 1 else f"|{name}|"
 
 
-def colour_bar(figure: Figure, mappable: Any, row: Sequence[Axes], label: str, values: Array) -> None:
-    """The bar right of a row of pictures; pointed where values lie beyond its scale."""
+def colour_bar(
+    figure: Figure, mappable: Any, axes: Sequence[Axes], label: str, values: Array, rows: int = 1
+) -> None:
+    """The bar right of rows of pictures; pointed where values lie beyond its scale."""
     finite = values[np.isfinite(values)]
     norm = mappable.norm
     slack = 0.01 * (norm.vmax - norm.vmin)
@@ -73,7 +75,12 @@ def colour_bar(figure: Figure, mappable: Any, row: Sequence[Axes], label: str, v
     )
     extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
     bar = figure.colorbar(
-        mappable, ax=list(row), shrink=0.9, aspect=22, pad=0.02, extend=extend[bool(below), bool(above)]
+        mappable,
+        ax=list(axes),
+        shrink=0.9,
+        aspect=22 * rows,
+        pad=0.02,
+        extend=extend[bool(below), bool(above)],
     )
     bar.set_label(label, fontsize=9)
     bar.ax.tick_params(labelsize=8)

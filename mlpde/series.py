@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from mlpde.errors import InputError
-from mlpde.fields import Fields, at_nodes, compared, nodes
+from mlpde.fields import Fields, compared, nodes
 from mlpde.files import replacing, replacing_file
 from mlpde.solution import Solution
 
@@ -56,9 +56,10 @@ class Series:
 def sample_series(solutions: Mapping[str, Solution], mesh: Any, times: Sequence[float]) -> Series:
     """Fields and outputs of the solutions by label, and errors, as `fields.sample` gives them, at each time."""
     points, cells = nodes(mesh)
+    found = {label: solution.values(points, times) for label, solution in solutions.items()}
     frames = [
-        compared({label: at_nodes(s, points, t) for label, s in solutions.items()}, points, cells)
-        for t in times
+        compared({label: values[k] for label, values in found.items()}, points, cells)
+        for k in range(len(times))
     ]
     return Series(tuple(times), tuple(frames))
 
@@ -74,8 +75,8 @@ def export(solution: Solution, path: Path, times: float | Sequence[float] | None
     if mesh is None:
         raise InputError(f"the solution by {solution.solver} has no mesh: give one, export(path, mesh=...)")
     points, cells = nodes(mesh)
-    if path.suffix == ".vtu" and (times is None or np.ndim(times) == 0):
-        Fields(points, cells, at_nodes(solution, points, times)).write(path)  # type: ignore[arg-type]
+    if path.suffix == ".vtu" and (times is None or isinstance(times, int | float)):
+        Fields(points, cells, solution.values(points, [times])[0]).write(path)
         return path
     if path.suffix != ".pvd":
         raise InputError(f"export to {path}: the name must end with .vtu for one time, with .pvd for several")
@@ -84,7 +85,6 @@ def export(solution: Solution, path: Path, times: float | Sequence[float] | None
             f"export to {path}: the problem has no time, and a .pvd file is a series in time; use .vtu"
         )
     wanted = frame_times(solution.time) if times is None else np.sort(np.atleast_1d(times)).tolist()
-    Series(tuple(wanted), tuple(Fields(points, cells, at_nodes(solution, points, t)) for t in wanted)).write(
-        path
-    )
+    frames = [Fields(points, cells, values) for values in solution.values(points, wanted)]
+    Series(tuple(wanted), tuple(frames)).write(path)
     return path

@@ -48,7 +48,7 @@ def scene(fields: Fields) -> Scene:
     keys = [f"{label}.{name}" for name, labels in fields.names().items() for label in labels]
     lower, extent = fields.points.min(0), np.ptp(fields.points, axis=0)
     axis = next(k for k in (1, 0, 2) if extent[k] * SAME_LENGTH <= extent.min())
-    place = round(lower[axis] / extent[axis] + 0.5, 4) * extent[axis]
+    place = round(lower[axis] / extent[axis] + 0.5, 3) * extent[axis]
     there = fields.points[fields.cells, axis]
     near = Fields(
         fields.points, fields.cells[(there.min(1) <= place) & (there.max(1) >= place)], fields.values
