@@ -93,34 +93,36 @@ def mesh_figure(fields: Fields) -> Figure:
 
 
 def history_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure | None:
-    """Loss and independent residual against steps and seconds; None if no solver has a history."""
+    """Loss and independent residual against steps, and seconds if they are known; None without a history."""
     histories = {label: rows for label, rows in histories.items() if len(rows) > 1}
     if not histories:
         return None
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True, squeeze=False)[0]
-    paint = colours(list(histories))
+    timed = any("seconds" in row for rows in histories.values() for row in rows)
+    scales = ("step", "seconds") if timed else ("step",)
+    figure = Figure(figsize=(4.5 * len(scales), 3.2), layout="constrained")
+    row_of_axes = figure.subplots(1, len(scales), sharey=True, squeeze=False)[0]
+    palette = colours(list(histories))
     for label, rows in histories.items():
         keys = [k for k in rows[-1] if k == "loss" or "residual" in k]
         for key in keys:
             used = [row for row in rows if isinstance(row.get(key), int | float) and row[key] > 0]
-            for axes, against in zip(panels, ("step", "seconds"), strict=True):
+            for axes, against in zip(row_of_axes, scales, strict=True):
                 line = "-" if key == "loss" else "--"
                 axes.semilogy(
-                    [row[against] for row in used],
+                    [row.get(against, np.nan) for row in used],
                     [row[key] for row in used],
                     line,
                     marker="o" if len(used) < 20 else None,
                     markersize=4,
-                    color=paint[label],
+                    color=palette[label],
                     linewidth=1.3,
                     label=f"{label}: {key.replace('_', ' ')}",
                 )
-    for axes, against in zip(panels, ("step", "seconds"), strict=True):
+    for axes, against in zip(row_of_axes, scales, strict=True):
         axes.set_xlabel(against)
         frame(axes)
-    panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
-    panels[0].legend(frameon=False, fontsize=8)
+    row_of_axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    row_of_axes[0].legend(frameon=False, fontsize=8)
     return figure
 
 
@@ -164,25 +166,25 @@ def _error_row(figure: Figure, row: Sequence[Axes], fields: Fields, name: str, l
 def _line_figure(fields: Fields, name: str, labels: Sequence[str]) -> Figure:
     errors = [label for label in labels if f"{label}.{name}.error" in fields.values]
     figure = Figure(figsize=(9, 3.2) if errors else (5, 3.2), layout="constrained")
-    panels = figure.subplots(1, 2 if errors else 1, squeeze=False)[0]
-    order, paint = np.argsort(fields.points[:, 0]), colours(labels)
+    pair = figure.subplots(1, 2 if errors else 1, squeeze=False)[0]
+    order, palette = np.argsort(fields.points[:, 0]), colours(labels)
     x = fields.points[order, 0]
     for label in labels:
-        style = {"color": paint[label], "linewidth": 2.6 if label == REFERENCE else 1.2}
+        style = {"color": palette[label], "linewidth": 2.6 if label == REFERENCE else 1.2}
         if label == REFERENCE:
             style |= {"alpha": 0.35}
-        panels[0].plot(x, fields.magnitude(f"{label}.{name}")[order], label=label, **style)
-    panels[0].set_ylabel(name)
+        pair[0].plot(x, fields.magnitude(f"{label}.{name}")[order], label=label, **style)
+    pair[0].set_ylabel(name)
     for label in errors:
         error = fields.magnitude(f"{label}.{name}.error")[order]
-        panels[1].semilogy(
-            x, np.where(error > 0, error, np.nan), color=paint[label], linewidth=1.2, label=label
+        pair[1].semilogy(
+            x, np.where(error > 0, error, np.nan), color=palette[label], linewidth=1.2, label=label
         )
-        panels[1].set_ylabel(f"error of {name}")
+        pair[1].set_ylabel(f"error of {name}")
     if errors:  # where an error crosses zero it would stretch the scale
         low, _ = error_range([fields.magnitude(f"{label}.{name}.error") for label in errors])
-        panels[1].set_ylim(bottom=low / 10)
-    for axes in panels:
+        pair[1].set_ylim(bottom=low / 10)
+    for axes in pair:
         axes.set_xlabel("x")
         axes.legend(facecolor="white", edgecolor="none", framealpha=0.85, fontsize=8)
         frame(axes)

@@ -13,6 +13,7 @@ from polynomial import Good, polynomial
 from geometry import ball, cuboid
 from mlpde import Case, Field, Problem, Solution, compare
 from mlpde.fields import sample
+from mlpde.plotting import history_figure
 from mlpde.rendering import NoRendering
 from mlpde.spatial import scene, surface_figure
 
@@ -77,6 +78,12 @@ def test_one_scale_for_all(drawn):
 
 def test_a_solution_is_plotted_in_every_dimension():
     assert isinstance(solution([1, 0, 0]).plot(), Figure)
+
+
+def test_a_history_without_times_is_drawn_against_steps():
+    figure = history_figure({"fem": [{"step": 0, "residual": 1.0}, {"step": 1, "residual": 0.1}]})
+    (axes,) = figure.axes
+    assert axes.lines[0].get_xdata() == pytest.approx([0, 1])
 
 
 def test_a_report_without_rendering_says_so(tmp_path, monkeypatch, polynomial_solvers):
