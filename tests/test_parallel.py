@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -93,18 +94,24 @@ def test_a_rank_that_fails_alone_ends_the_others(mpi, case_file, tmp_path):
 
 
 @pytest.mark.mpi
-def test_a_solution_of_rank_0_is_everyones(mpi, case_file, tmp_path):
+def test_a_run_of_rank_0_goes_on_from_its_checkpoint_and_is_everyones(mpi, tmp_path):
     code = f"""
-import numpy as np
-from mpi4py import MPI
-from mlpde import RFM, case_files, solve
+import sys
+sys.path.insert(0, {str(Path(__file__).parent / "comparison")!r})
+from polynomial import Counting
+from geometry import interval
+from mlpde import Case, Field, Problem, solve
+from mlpde.monitor import Monitor
 
-case = case_files.load({case_file()!r})
-solution = solve(case, RFM(features=40, partition=(1, 1)))
-value = solution([[0.5, 0.5]])[0], solution.gradient([[0.25, 0.5]])[0, 0], solution.quantities["mean"]
-assert len(set(MPI.COMM_WORLD.allgather(value))) == 1 and abs(value[0] - 0.0737) < 1e-3, value
+Monitor.save_every = 0.0
+Counting.stop_at = STOP
+case = Case("c", Problem(interval(0.0, 1.0), Field("u"), lambda u, v, omega: u * v * omega.dx))
+found = solve(case, Counting(), out={str(tmp_path / "out")!r}, resume=True)
+assert found([[0.5]]) == 55 and [row["step"] for row in found.info["history"]] == list(range(1, 11))
 """
-    mpi("-c", code)
+    first = subprocess.run([sys.executable, "-c", code.replace("STOP", "4")], capture_output=True, text=True)
+    assert "KeyboardInterrupt" in first.stderr
+    mpi("-c", code.replace("STOP", "4"))  # step 4, where it stopped, is not taken again
 
 
 @pytest.mark.mpi

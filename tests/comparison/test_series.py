@@ -96,7 +96,7 @@ def test_what_cannot_be_exported_is_said(tmp_path):
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_a_comparison_in_time_has_a_series_and_moves(dim, tmp_path, monkeypatch, polynomial_solvers):
-    count = FRAMES if dim < 3 else 4
+    count = FRAMES if dim < 3 else 3
     monkeypatch.setattr("mlpde.series.FRAMES", count)
     out = tmp_path / "out"
     compare(case(dim), [Drifting()], reference=solution(dim), out=out)
