@@ -27,6 +27,7 @@ PICTURES = (
     "mlpde.rendering",
     "mlpde.spatial",
     "mlpde.animation",
+    "mlpde.figures",
     "mlpde.report",
 )
 COMPARE = (
@@ -70,6 +71,7 @@ LAYERS = {
     "mlpde.rendering": (),  # a script of its own as well
     "mlpde.spatial": PICTURES,
     "mlpde.animation": PICTURES,
+    "mlpde.figures": PICTURES,
     "mlpde.report": PICTURES,
     "mlpde.solving": COMPARE,
     "mlpde.comparison": COMPARE,
