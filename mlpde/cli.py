@@ -18,6 +18,7 @@ import typer
 from geometry.errors import GeometryError
 from mlpde import __version__, case_files
 from mlpde.errors import InputError, unknown
+from mlpde.parallel import one_voice, ranks
 from mlpde.problem import Case
 
 MEASURES = ("l2", "h1", "max")
@@ -44,6 +45,11 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Th
 def main() -> None:
     """Run the command line; bad input ends it with one sentence and exit code 2."""
     one_thread_by_default()
+    with one_voice():
+        _run()
+
+
+def _run() -> None:
     try:
         app(standalone_mode=True)
     except (InputError, GeometryError) as error:
@@ -232,6 +238,8 @@ def bench(
 
     import mlpde.bench
 
+    if ranks() > 1:
+        raise InputError("mlpde bench measures one process: start it without mpiexec")
     modules = pkgutil.iter_modules(mlpde.bench.__path__)
     known = [module.name for module in modules if not module.name.startswith("_")]
     if name not in known:

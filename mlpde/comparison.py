@@ -12,6 +12,7 @@ from mlpde.errors import InputError
 from mlpde.files import plain
 from mlpde.machine import machine
 from mlpde.monitor import Display, Monitor
+from mlpde.parallel import on_root
 from mlpde.problem import Case, exact_by_field
 from mlpde.solution import Solution
 from mlpde.solvers import Solver, check_accepts
@@ -93,6 +94,7 @@ def compare(
     return comparison
 
 
+@on_root
 def metrics_of(
     case: Case, reference: Solution | None, solutions: dict[str, tuple[Solution, ...]], command: str = ""
 ) -> dict[str, Any]:

@@ -6,7 +6,6 @@ the case are named like fields.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpde.files import replacing_file
 from mlpde.solution import Array, Solution
 
 CELL_TYPES = {
@@ -73,6 +73,8 @@ class Fields:
         lattice = reference.lattice(self.dim, parts)
         shape = reference.tabulate(self.dim, 2, lattice, 0)[0]  # (lattice points, nodes)
         pattern = Delaunay(lattice).simplices if self.dim > 1 else np.arange(parts)[:, None] + [0, 1]
+        edges = lattice[pattern[:, 1:]] - lattice[pattern[:, :1]]
+        pattern = pattern[np.abs(np.linalg.det(edges)) > 1e-9]  # Delaunay's has flat ones in a lattice
         cells = (pattern + len(lattice) * np.arange(len(self.cells))[:, None, None]).reshape(-1, self.dim + 1)
 
         def interpolated(values: Array) -> Array:
@@ -99,7 +101,8 @@ class Fields:
         cells = self.cells[:, GMSH_TO_VTK_TETRA10] if kind == "tetra10" else self.cells
         points = np.pad(self.points, ((0, 0), (0, 3 - self.dim)))
         values = {name: _three(value) for name, value in self.values.items()}
-        meshio.Mesh(points, [(kind, cells)], point_data=values).write(path, file_format="vtu")
+        with replacing_file(path) as temporary:
+            meshio.Mesh(points, [(kind, cells)], point_data=values).write(temporary, file_format="vtu")
 
     @classmethod
     def read(cls, path: str | Path) -> Fields:
@@ -113,14 +116,23 @@ class Fields:
         return cls(mesh.points[:, :dim], cells, dict(mesh.point_data))
 
 
+def nodes(mesh: Any) -> tuple[Array, NDArray]:
+    """Points (N, d) and cells of a mesh, of order 2 at most."""
+    return _order_two(mesh) if mesh.order > 2 else (mesh.points, mesh.cells)
+
+
 def sample(solutions: Mapping[str, Solution], mesh: Any) -> Fields:
-    """Fields and outputs of the solutions by label; errors against the one labelled "reference", if there is one."""
+    """Fields and outputs of the solutions by label; errors against the one labelled "reference", if there is one.
+
+    In time they hold at the default time.  A solution is nan at nodes on a curved boundary that lie outside its mesh.
+    """
+    points, cells = nodes(mesh)
+    return compared({label: s.values(points, [None])[0] for label, s in solutions.items()}, points, cells)
+
+
+def compared(found: Mapping[str, Mapping[str, Array]], points: Array, cells: NDArray) -> Fields:
+    """The fields of {label: {name: values}}, with their errors."""
     values: dict[str, Array] = {}
-    points, cells = _order_two(mesh) if mesh.order > 2 else (mesh.points, mesh.cells)
-    with warnings.catch_warnings():
-        # nodes on a curved boundary may be outside another solution's mesh by rounding: nan there, and not drawn
-        warnings.filterwarnings("ignore", message=".*outside the domain.*")
-        found = {label: s.evaluate(points) | s.outputs(points) for label, s in solutions.items()}
     for label, named in found.items():
         for name, value in named.items():
             values[f"{label}.{name}"] = value

@@ -1,4 +1,4 @@
-"""Files that are never seen half-written, and JSON that every reader takes."""
+"""Files and folders that are never seen half-written, and JSON that every reader takes."""
 
 from __future__ import annotations
 
@@ -34,6 +34,19 @@ def replacing(target: str | Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+@contextmanager
+def replacing_file(target: str | Path) -> Iterator[Path]:
+    """The same for one file, which is written under a temporary name beside it."""
+    target = Path(target).absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def plain(value: Any) -> Any:

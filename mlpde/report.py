@@ -7,9 +7,13 @@ import math
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlpde.fields import Fields
+from mlpde.files import replacing_file
+
+if TYPE_CHECKING:
+    from mlpde.series import Series
 
 Metrics = Mapping[str, Any]
 MEASURES = {"l2": "L2", "h1": "H1", "max": "max", "l2_time": "L2(0, T)"}
@@ -249,11 +253,16 @@ def text_table(metrics: Metrics) -> str:
     )
 
 
-def write_report(folder: Path, metrics: Metrics, fields: Fields | None) -> None:
-    """report.html, report.md and figures/*.png into `folder`."""
+def write_report(folder: Path, metrics: Metrics, fields: Fields | None, series: Series | None = None) -> None:
+    """report.html, report.md and figures/* into `folder`.
+
+    Where surfaces cannot be rendered their pictures are missing, and the report says why.
+    """
     import jinja2
 
-    figures = _figures(folder / "figures", metrics, fields)
+    from mlpde.figures import make_figures
+
+    figures, notes = make_figures(folder / "figures", metrics, fields, series)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mlpde"),
         autoescape=jinja2.select_autoescape(["html"]),
@@ -271,14 +280,16 @@ def write_report(folder: Path, metrics: Metrics, fields: Fields | None) -> None:
             "Outputs": output_table(metrics),
             "Quantities": quantity_table(metrics),
         },
+        "notes": notes,
         "figures": [
-            {"path": path.relative_to(folder).as_posix(), "title": title, "data": _inline(path)}
-            for title, path in figures
+            {"path": still.relative_to(folder).as_posix(), "title": title, "data": _inline(moving)}
+            for title, still, moving in figures
         ],
         "versions": _versions(metrics),
     }
     for name in ("report.html", "report.md"):
-        (folder / name).write_text(environment.get_template(name).render(content), encoding="utf-8")
+        with replacing_file(folder / name) as temporary:
+            temporary.write_text(environment.get_template(name).render(content), encoding="utf-8")
 
 
 def _versions(metrics: Metrics) -> dict[str, str]:
@@ -286,27 +297,5 @@ def _versions(metrics: Metrics) -> dict[str, str]:
     return {name: v for run in runs for name, v in run["info"].get("versions", {}).items()}
 
 
-def _figures(folder: Path, metrics: Metrics, fields: Fields | None) -> list[tuple[str, Path]]:
-    import matplotlib
-
-    from mlpde import plotting
-
-    folder.mkdir(parents=True, exist_ok=True)
-    made = []
-    with matplotlib.rc_context(plotting.STYLE):
-        if fields is not None:
-            for name in fields.names():
-                figure = plotting.field_figure(fields, name)
-                made.append((name, plotting.save(figure, folder / plotting.file_name(name))))
-        first = {row["label"]: row["info"].get("history", []) for row in reversed(metrics["solutions"])}
-        history = plotting.history_figure(dict(reversed(first.items())))
-        if history is not None:
-            made.append(("Convergence", plotting.save(history, folder / "history.png")))
-        if fields is not None:
-            title = "Mesh of the reference" if metrics["reference"] else "Mesh"
-            made.append((title, plotting.save(plotting.mesh_figure(fields), folder / "mesh.png")))
-    return made
-
-
 def _inline(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    return f"data:image/{path.suffix[1:]};base64," + base64.b64encode(path.read_bytes()).decode()

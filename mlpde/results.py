@@ -12,11 +12,14 @@ from mlpde.errors import InputError
 from mlpde.exact import exact_solution
 from mlpde.fields import REFERENCE, Fields, sample
 from mlpde.files import replacing
+from mlpde.parallel import on_root
 from mlpde.report import write_report
+from mlpde.series import Series, frame_times, sample_series
 from mlpde.solution import Solution
 from mlpde.solving import CHECKPOINT
 
 
+@on_root
 def check_folder(out: str | Path) -> Path:
     """The folder, if results may be written there; asked before anything is computed.
 
@@ -43,6 +46,7 @@ def check_folder(out: str | Path) -> Path:
     return folder
 
 
+@on_root
 def write_comparison(folder: Path, comparison: Comparison) -> None:
     """Everything about a comparison; the folder appears, or is replaced, as a whole."""
     shown = {REFERENCE: comparison.reference}
@@ -58,6 +62,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
                 solution.save(temporary / "solutions" / f"{label}-seed{solution.info['seed']}")
 
 
+@on_root
 def write_solution(folder: Path, solution: Solution, command: str = "") -> None:
     """The same for one solution; its errors are known only if the exact solution is."""
     exact = getattr(solution.problem, "exact", None) or {}
@@ -70,6 +75,7 @@ def write_solution(folder: Path, solution: Solution, command: str = "") -> None:
         solution.save(temporary / "solutions" / f"{solution.solver}-seed{solution.info['seed']}")
 
 
+@on_root
 def read_metrics(folder: Path) -> dict[str, Any]:
     """The metrics.json of an output folder."""
     if not (folder / "metrics.json").is_file():
@@ -77,17 +83,27 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "metrics.json").read_text())
 
 
+@on_root
 def rebuild_report(folder: Path) -> None:
     """Write report and pictures of an output folder again, from its metrics.json and fields."""
     metrics = read_metrics(folder)
-    stored = folder / "fields.vtu"
-    write_report(folder, metrics, Fields.read(stored) if stored.exists() else None)
+    fields, series = folder / "fields.vtu", folder / "fields.pvd"
+    write_report(
+        folder,
+        metrics,
+        Fields.read(fields) if fields.exists() else None,
+        Series.read(series) if series.exists() else None,
+    )
 
 
 def _write(folder: Path, metrics: dict[str, Any], shown: dict[str, Solution]) -> None:
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, allow_nan=False))
-    mesh = next(iter(shown.values())).mesh
-    fields = None if mesh is None else sample(shown, mesh)
+    first = next(iter(shown.values()))
+    fields = None if first.mesh is None else sample(shown, first.mesh)
+    series = None
     if fields is not None:
         fields.write(folder / "fields.vtu")
-    write_report(folder, metrics, fields)
+    if first.mesh is not None and first.time and all(s.time for s in shown.values()):
+        series = sample_series(shown, first.mesh, frame_times(first.time))
+        series.write(folder / "fields.pvd")
+    write_report(folder, metrics, fields, series)

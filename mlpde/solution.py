@@ -173,18 +173,30 @@ class Solution:
         where = self.mesh if self.mesh is not None else getattr(self.problem, "domain", None)
         return np.zeros(len(points), dtype=bool) if where is None else ~where.contains(points)
 
-    def outputs(self, points: ArrayLike) -> dict[str, Array]:
-        """The case's outputs (a stress, a flux) at points (n, d), at the default time; nan outside the domain."""
+    def outputs(self, points: ArrayLike, t: ArrayLike | None = None) -> dict[str, Array]:
+        """The case's outputs (a stress, a flux) at points (n, d); nan outside the domain.  t: as in `evaluate`."""
         points = self._checked(points)
-        outside, values = self.outside(points), self._outputs(points)
-        for value in values.values():
-            value[outside] = np.nan
-        return values
+        outside = self.outside(points)
+        return {name: _hidden(value, outside) for name, value in self._outputs(points, t).items()}
 
-    def _outputs(self, points: Array) -> dict[str, Array]:
+    def values(self, points: ArrayLike, times: Sequence[float | None]) -> list[dict[str, Array]]:
+        """Fields and outputs by name at points (n, d), at each of the times, None for the default one; nan outside.
+
+        As `evaluate` and `outputs`, but which points lie inside is asked once, and no warning is given.
+        """
+        points = self._checked(points)
+        outside, found = self.outside(points), []
+        for t in times:
+            jet = self.jets(points, [()], t)[()]
+            one = {f.name: jet[:, columns].reshape(-1, *f.shape) for f, columns in self._columns}
+            one |= self._outputs(points, t)
+            found.append({name: _hidden(value, outside) for name, value in one.items()})
+        return found
+
+    def _outputs(self, points: Array, t: ArrayLike | None = None) -> dict[str, Array]:
         from mlpde.formulation import functional
 
-        points = self._in_time(points, None)
+        points = self._in_time(points, t)
         return {
             name: np.array(functional.pointwise(output, self.problem, points, self.model.jets))
             for name, output in getattr(self.case, "outputs", {}).items()
@@ -313,6 +325,19 @@ class Solution:
         fields = tuple(Field(**(f | {"shape": tuple(f["shape"])})) for f in record["fields"])
         return cls(record["solver"], record["config"], fields, model, mesh, record["info"])
 
+    def export(
+        self, path: str | Path, times: float | Sequence[float] | None = None, mesh: Any = None
+    ) -> Path:
+        """Write fields and outputs for ParaView, at the nodes of a mesh; `path` ends with .vtu or .pvd.
+
+        .vtu: one time, by default the default time.  .pvd: a series of .vtu files in a folder of the same name, by
+        default at 21 even times from start to end.
+        mesh: by default the solution's own.  Raises InputError if there is none, or the problem has no time to show.
+        """
+        from mlpde.series import export
+
+        return export(self, Path(path), times, mesh)
+
     def plot(self) -> Any:
         """A matplotlib figure of the fields at the default time."""
         from mlpde.plotting import solution_figure
@@ -357,7 +382,7 @@ class Solution:
                 f"{outside.sum()} of {len(points)} points lie outside the domain: nan there", stacklevel=3
             )
         jets = self.jets(points, derivatives, t)
-        return {key: np.where(outside[:, None], np.nan, value) for key, value in jets.items()}
+        return {key: _hidden(value, outside) for key, value in jets.items()}
 
     def _sample(self, points: Array, weights: Array) -> Samples:
         # no inside test: these are points of the reference's mesh, on a curved boundary perhaps not of this one's
@@ -399,6 +424,11 @@ class Solution:
                     pair = [v - volumes @ v / volumes.sum() for v in pair]
                 squares[f.name] += weight * np.array([volumes @ np.sum(v**2, axis=1) for v in pair])
         return {name: math.sqrt(e / s if s > 0 else e) for name, (e, s) in squares.items()}
+
+
+def _hidden(values: Array, where: NDArray[np.bool_]) -> Array:
+    """The values (n, ...) with nan at the places (n,)."""
+    return np.where(where.reshape(-1, *[1] * (values.ndim - 1)), np.nan, values)
 
 
 def _facts(problem: Any, mesh: Any) -> dict[str, Any]:

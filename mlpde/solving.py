@@ -11,6 +11,7 @@ from mlpde import __version__
 from mlpde.errors import InputError
 from mlpde.machine import versions
 from mlpde.monitor import Display, Monitor
+from mlpde.parallel import on_root
 from mlpde.problem import Case, Eigenproblem, Problem, SemilinearParabolic
 from mlpde.solution import Solution
 from mlpde.solvers import Solver, check_accepts
@@ -31,7 +32,8 @@ def run(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
     """The solver's solution with cost, seed, history and versions in `info`.
 
     seconds (wall clock) and cpu_seconds are those of `solver.solve`, unless the solver counts its own work apart (FEM
-    leaves its error estimate out).
+    leaves its error estimate out).  Under MPI a solver that is not `parallel` works on rank 0, and all ranks get the
+    solution.
     """
     check_accepts(solver, case.problem, case.name)
     if not isinstance(seed, int) or seed < 0:
@@ -40,12 +42,18 @@ def run(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
         from mlpde.formulation.functional import check_measured
 
         check_measured(case)
+    timed = _timed if getattr(solver, "parallel", False) else on_root(_timed)
+    return replace(timed(case, solver, seed, monitor), case=case)
+
+
+def _timed(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
+    """The solution without its case, whose functions cannot be sent to another rank."""
     wall, cpu = time.perf_counter(), time.process_time()
     found = solver.solve(case.problem, seed=seed, monitor=monitor)
     measured = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
     record = {"seed": seed, "history": monitor.history, "warnings": []}
     used = {"versions": versions() | found.info.get("versions", {})}
-    return replace(found, case=case, info={**measured, **record, **found.info, **used})
+    return replace(found, case=None, info={**measured, **record, **found.info, **used})
 
 
 def solve(

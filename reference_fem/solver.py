@@ -56,6 +56,7 @@ class FEM:
     """
 
     name: ClassVar[str] = "fem"
+    parallel: ClassVar[bool] = True
     accepts: ClassVar[frozenset[str]] = frozenset(
         {
             "steady",

@@ -30,17 +30,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def mpi() -> Callable[..., subprocess.CompletedProcess[str]]:
     """`mpi("-c", code)` or `mpi("-m", "mlpde.cli", "solve", ...)`: run this Python on `ranks` processes.
 
-    A failing run fails the test with what the processes printed; otherwise the completed process comes back,
-    with `stdout` and `stderr`. What several ranks print may be mixed: let one of them print what is compared.
+    A run that does not end with the exit code `code` fails the test with what the processes printed; otherwise the
+    completed process comes back, with `stdout` and `stderr`. What several ranks print may be mixed: let one of them
+    print what is compared.
     """
     beside_python = Path(sys.executable).with_name("mpiexec")
     mpiexec = str(beside_python) if beside_python.exists() else shutil.which("mpiexec")
     assert mpiexec, f"no mpiexec beside {sys.executable} nor on the PATH: `make venv` installs one"
 
-    def run(*arguments: str, ranks: int = 2, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, ranks: int = 2, code: int = 0, timeout: float = 300
+    ) -> subprocess.CompletedProcess[str]:
         command = [mpiexec, "-n", str(ranks), sys.executable, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
-        if done.returncode != 0:
+        if done.returncode != code:
             pytest.fail(f"{' '.join(command)}\nended with {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 

@@ -18,9 +18,21 @@ PROBLEM = ("geometry.*", "mlpde.errors", "mlpde.files", "mlpde.language", "mlpde
 FORMULATION = (*PROBLEM, "mlpde.formulation.*")
 NUMERICS = (*FORMULATION, "mlpde.representation.*", "mlpde.optimize.*")
 SOLUTION = (*NUMERICS, "mlpde.modes", "mlpde.monitor", "mlpde.settings", "mlpde.solution")
-PICTURES = (*SOLUTION, "mlpde.fields", "mlpde.plotting", "mlpde.report")
+PICTURES = (
+    *SOLUTION,
+    "mlpde.fields",
+    "mlpde.series",
+    "mlpde.scales",
+    "mlpde.plotting",
+    "mlpde.rendering",
+    "mlpde.spatial",
+    "mlpde.animation",
+    "mlpde.figures",
+    "mlpde.report",
+)
 COMPARE = (
     *PICTURES,
+    "mlpde.parallel",
     "mlpde",
     "mlpde.solvers",
     "mlpde.exact",
@@ -44,15 +56,22 @@ LAYERS = {
     "mlpde.optimize.*": (*FORMULATION, "mlpde.optimize.*"),
     "mlpde.representation.*": NUMERICS,
     "mlpde.files": (),
+    "mlpde.parallel": ("geometry.errors", "mlpde.errors"),
     "mlpde.monitor": PROBLEM,
     "mlpde.settings": ("mlpde.errors",),
     "mlpde.modes": (),
-    "mlpde.solution": PICTURES,  # solution.plot()
+    "mlpde.solution": PICTURES,  # solution.plot(), solution.export()
     "mlpde.solvers.*": SOLUTION,  # neither another solver nor the table of them
     "mlpde.exact": SOLUTION,
     "mlpde.machine": (),
     "mlpde.fields": PICTURES,
+    "mlpde.series": PICTURES,
+    "mlpde.scales": PICTURES,
     "mlpde.plotting": PICTURES,
+    "mlpde.rendering": (),  # a script of its own as well
+    "mlpde.spatial": PICTURES,
+    "mlpde.animation": PICTURES,
+    "mlpde.figures": PICTURES,
     "mlpde.report": PICTURES,
     "mlpde.solving": COMPARE,
     "mlpde.comparison": COMPARE,
@@ -159,6 +178,6 @@ def test_an_import_against_the_layers_is_found(module, source):
 
 def test_importing_mlpde_stays_light():
     """What is heavy is loaded when it is used: the CLI answers at once, and BSDE needs no DOLFINx."""
-    heavy = ("torch", "scipy", "gmsh", "dolfinx", "petsc4py", "matplotlib", "reference_fem")
+    heavy = ("torch", "scipy", "gmsh", "dolfinx", "mpi4py", "petsc4py", "matplotlib", "reference_fem")
     code = f"import sys, mlpde; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -22,7 +22,10 @@ SOLVERS = {
 
 
 class Solver(Protocol):
-    """What a solver is.  accepts: the features of `features(problem)` that it can handle."""
+    """What a solver is.  accepts: the features of `features(problem)` that it can handle.
+
+    parallel = True, if it has it: `solve` is called on all MPI ranks, not on rank 0 alone.
+    """
 
     name: ClassVar[str]
     accepts: ClassVar[frozenset[str]]
