@@ -18,10 +18,12 @@ from petsc4py import PETSc
 from slepc4py import SLEPc
 
 import geometry
+from geometry.size_map import SizeMap
 from mlpde.errors import InputError
 from mlpde.problem import Eigenproblem, Problem
+from mlpde.settings import positive, whole
 from mlpde.solution import Solution
-from reference_fem import eigenproblem
+from reference_fem import adaptive, eigenproblem
 from reference_fem.dirichlet import PointValue, constrain
 from reference_fem.estimate import mode_difference, relative_difference
 from reference_fem.forms import discretise
@@ -41,6 +43,8 @@ class FEM:
     degree: of the elements; a pressure or another multiplier gets one less.
     size: of the mesh's cells; the domain's own by default.
     estimate: solve again with degree + 1 on a mesh of half the size, and report the difference as the estimated error.
+    tolerance: refine the mesh where the error is, until the estimated relative L2 error of every field is at most this.
+    budget: unknowns that the second level may have, about, in refining; by default 500,000, in 3-D 200,000.
     """
 
     name: ClassVar[str] = "fem"
@@ -51,12 +55,20 @@ class FEM:
     degree: int = 2
     size: float | None = None
     estimate: bool = True
+    tolerance: float | None = None
+    budget: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.degree, int) or not 1 <= self.degree <= 6:
             raise InputError(f"FEM: degree must be an integer from 1 to 6, not {self.degree!r}")
         if self.size is not None and not self.size > 0:
             raise InputError(f"FEM: size must be positive, not {self.size!r}")
+        if self.tolerance is not None:
+            positive(self, "tolerance")
+            if not self.estimate:
+                raise InputError("FEM: tolerance bounds the estimated error: it needs estimate=True")
+        if self.budget is not None:
+            whole(self, 1, "budget")
 
     def solve(self, problem: Problem | Eigenproblem, *, seed: int = 0, monitor: Any = None) -> Solution:
         """The solution of degree `degree`, with info["estimated_error"] = {field: {"l2", "h1"}}, relative.
@@ -65,36 +77,48 @@ class FEM:
         """
         if not isinstance(problem.domain, geometry.Domain):
             raise InputError(f"FEM needs a geometry.Domain, which has a mesh, not {problem.domain!r}")
-        total = 2 if self.estimate else 1
         is_eigenproblem = isinstance(problem, Eigenproblem)
         level: Any = eigenproblem.solve_level if is_eigenproblem else solve_level
         difference: Any = mode_difference if is_eigenproblem else relative_difference
-        function, info = level(problem, self.size, self.degree)
-        if monitor is not None:
-            monitor.update(1, total, unknowns=info["unknowns"])
-        info |= {"seed": seed, "versions": versions()}
         if self.estimate:
-            size = problem.domain.default_size if self.size is None else self.size
-            finer, facts = level(problem, size / 2, self.degree + 1)
-            start, cpu = time.perf_counter(), time.process_time()
-            info |= difference(problem.fields, function, finer)
-            info["estimate"] = {
-                "unknowns": facts["unknowns"],
-                "seconds": facts["seconds"] + time.perf_counter() - start,
-                "cpu_seconds": facts["cpu_seconds"] + time.process_time() - cpu,
-            }
+            function, info = self._measured(problem, level, difference, monitor)
+        else:
+            function, info = level(problem, self.size, self.degree)
             if monitor is not None:
-                monitor.update(2, total, unknowns=facts["unknowns"])
+                monitor.update(1, 1, unknowns=info["unknowns"])
+        info |= {"seed": seed, "versions": versions()}
         return Solution(self.name, repr(self), problem.fields, function, function.mesh, info, problem)
+
+    def _measured(
+        self, problem: Problem | Eigenproblem, level: Any, difference: Any, monitor: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        """The solution with its estimated error, refined to the tolerance if there is one."""
+        step = 0
+
+        def solve(sizes: SizeMap | None = None) -> adaptive.Level:
+            nonlocal step
+            found = adaptive.measured(problem, self.size, self.degree, level, difference, sizes)
+            step += 1
+            if monitor is not None:
+                monitor.update(step, step, unknowns=found.info["unknowns"], estimated_error=found.l2)
+            return found
+
+        found = solve()
+        if self.tolerance is not None:
+            domain = problem.domain
+            budget = self.budget or adaptive.BUDGET[domain.dim]
+            scale = 1.0 if self.size is None else self.size / domain.default_size
+            found = adaptive.refine(found, solve, self.degree, self.tolerance, budget, scale)
+        return found.function, found.info
 
 
 def solve_level(
-    problem: Problem, size: float | None, degree: int
+    problem: Problem, size: float | None, degree: int, sizes: SizeMap | None = None
 ) -> tuple[FiniteElementFunction, dict[str, Any]]:
     """Solve on one mesh; the same function on every rank, and {"seconds", "cpu_seconds", "unknowns", ...}."""
     start, cpu = time.perf_counter(), time.process_time()
     comm = MPI.COMM_WORLD
-    mesh = distributed_mesh(problem.domain, size, degree, comm)
+    mesh = distributed_mesh(problem.domain, size, degree, comm, sizes)
     forms = discretise(problem, mesh, degree)
     system = System(forms, constrain(problem, mesh, forms.unknowns))
     facts = solve_system(problem, system)
