@@ -6,7 +6,6 @@ from geometry import Domain
 from mlpde import Case, Dirichlet, Field, Problem
 
 EXPONENT = 0.6
-SMALLEST = 2e-3  # element at the side
 
 
 def build(model):
@@ -16,10 +15,6 @@ def build(model):
     left = next(tag for tag in sides if model.getBoundingBox(1, tag)[3] < 0.5)
     model.addPhysicalGroup(1, [left], name="singular")
     model.addPhysicalGroup(1, [tag for tag in sides if tag != left], name="others")
-    field = model.mesh.field
-    field.add("MathEval", 1)  # in proportion to the distance from the side
-    field.setString(1, "F", f"Min(0.1, {SMALLEST} + 0.3 * x)")
-    field.setAsBackgroundMesh(1)
 
 
 def exact(x):

@@ -13,12 +13,6 @@ def build(model):
     model.occ.synchronize()
     sides = [tag for _, tag in model.getBoundary([(2, square)], oriented=False)]
     model.addPhysicalGroup(1, sides, name="boundary")
-    field = model.mesh.field
-    field.add("Ball", 1)
-    sizes = {"VIn": 0.008, "VOut": 0.1, "Radius": 0.1, "Thickness": 0.4}
-    for name, value in {"XCenter": CENTER[0], "YCenter": CENTER[1], **sizes}.items():
-        field.setNumber(1, name, value)
-    field.setAsBackgroundMesh(1)
 
 
 def exact(x):
