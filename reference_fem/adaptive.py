@@ -65,13 +65,14 @@ def measured(
     half = (problem.domain.default_size if size is None else size) / 2
     finer, facts = level(problem, half, degree + 1, sizes)
     start, cpu = time.perf_counter(), time.process_time()
-    estimate, local = difference(problem.fields, function, finer)
+    found = difference(problem.fields, function, finer)
     cost = {
         "unknowns": facts["unknowns"],
         "seconds": facts["seconds"] + time.perf_counter() - start,
         "cpu_seconds": facts["cpu_seconds"] + time.process_time() - cpu,
     }
-    return Level(function, info | estimate | {"estimate": cost}, cost, LocalErrors(function.mesh, local))
+    info |= found.facts | {"estimate": cost, "warnings": [*info["warnings"], *found.warnings]}
+    return Level(function, info, cost, LocalErrors(function.mesh, found.squares))
 
 
 def refine(
