@@ -73,6 +73,7 @@ class FEM:
     def solve(self, problem: Problem | Eigenproblem, *, seed: int = 0, monitor: Any = None) -> Solution:
         """The solution of degree `degree`, with info["estimated_error"] = {field: {"l2", "h1"}}, relative.
 
+        info["mesh"] tells cells, sizes and worst quality; info["levels"] the meshes that led to a tolerance.
         `seed` plays no role.  Raises InputError if the problem has no unique solution or its data are not finite.
         """
         if not isinstance(problem.domain, geometry.Domain):
@@ -86,7 +87,7 @@ class FEM:
             function, info = level(problem, self.size, self.degree)
             if monitor is not None:
                 monitor.update(1, 1, unknowns=info["unknowns"])
-        info |= {"seed": seed, "versions": versions()}
+        info |= {"mesh": mesh_facts(function.mesh), "seed": seed, "versions": versions()}
         return Solution(self.name, repr(self), problem.fields, function, function.mesh, info, problem)
 
     def _measured(
@@ -158,6 +159,16 @@ def fix_constants(
             )
         values[point.field] = values[point.field] + (point.value - there)
     return FiniteElementFunction(function.mesh, function.degrees, tuple(values))
+
+
+def mesh_facts(mesh: geometry.Mesh) -> dict[str, Any]:
+    """Number, sizes and worst scaled Jacobian of the elements; 1 is the quality of a regular simplex."""
+    return {
+        "cells": len(mesh.cells),
+        "size_min": float(mesh.sizes.min()),
+        "size_max": float(mesh.sizes.max()),
+        "worst_quality": float(mesh.scaled_jacobians().min()),
+    }
 
 
 def versions() -> dict[str, str]:
