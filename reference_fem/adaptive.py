@@ -29,7 +29,7 @@ BUDGET = {1: 500_000, 2: 500_000, 3: 200_000}  # unknowns by dimension: half a m
 GROWTH = 1.5  # times 2^d: most cells of a mesh relative to the one before; further on its errors tell little
 ROOM = 1.2  # growth that is worth another mesh
 SAFETY = 0.7  # of the tolerance is aimed at: missing it a little costs a whole mesh
-STALLED = 3  # meshes without a smaller error
+STALLED, SLOW = 2, 0.75  # refinements that leave more than this part of the error are the last
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,25 +82,24 @@ def refine(
 
     again(sizes): solves on the mesh of these sizes.  budget: unknowns that the second level may have, about.
     scale: of the sizes in `again` relative to those of the map.
-    The last level; its info holds {"levels": one row a mesh}, the cost of all meshes but for the last estimate, and a
+    The best level; its info holds {"levels": one row a mesh}, the cost of all meshes but for its own estimate, and a
     warning if the tolerance is not met.
     """
-    base, before = level.function.mesh, None
+    base, before, best = level.function.mesh, None, level
     rows, errors = [_row(level)], [level.l2]
-    spent = {"seconds": 0.0, "cpu_seconds": 0.0}
+    total = _cost(level)
     reason = ""
     while level.l2 > tolerance:
         room = budget / level.finer["unknowns"]
         if room < ROOM:
             reason = f"the budget of {budget} unknowns is spent"
             break
-        if len(errors) > STALLED and min(errors[-STALLED:]) >= min(errors[:-STALLED]):
-            reason = f"{STALLED} refinements did not make it smaller"
+        if len(errors) > STALLED and min(errors[-STALLED:]) > SLOW * errors[-STALLED - 1]:
+            reason = f"{STALLED} more hardly made it smaller"
             break
         growth = min(GROWTH * 2**base.dim, room)
         sizes = next_sizes(level.errors, before, base, degree, _reduction(level, degree, tolerance), growth)
         sizes = MPI.COMM_WORLD.bcast(replace(sizes, sizes=sizes.sizes / scale))
-        spent = {key: spent[key] + level.info[key] + level.finer[key] for key in spent}
         try:
             level, before = again(sizes), level.errors
         except GeometryError as error:
@@ -108,14 +107,20 @@ def refine(
             break
         rows.append(_row(level))
         errors.append(level.l2)
-    warnings = list(level.info["warnings"])
+        total = {key: total[key] + value for key, value in _cost(level).items()}
+        best = min(best, level, key=lambda one: one.l2)
+    warnings = list(best.info["warnings"])
     if reason:
         warnings.append(
-            f"the tolerance {tolerance:g} is not met: the estimated L2 error is {level.l2:.1e} after "
+            f"the tolerance {tolerance:g} is not met: the estimated L2 error is {best.l2:.1e} after "
             f"{len(rows) - 1} refinements, and {reason}"
         )
-    cost = {key: level.info[key] + value for key, value in spent.items()}
-    return replace(level, info=level.info | cost | {"levels": rows, "warnings": warnings})
+    cost = {key: value - best.finer[key] for key, value in total.items()}
+    return replace(best, info=best.info | cost | {"levels": rows, "warnings": warnings})
+
+
+def _cost(level: Level) -> dict[str, float]:
+    return {key: level.info[key] + level.finer[key] for key in ("seconds", "cpu_seconds")}
 
 
 def _reduction(level: Level, degree: int, tolerance: float) -> float:
