@@ -7,6 +7,7 @@ from geometry.mesh import Mesh
 from geometry.meshless import Ball, Box
 from geometry.perforated import box_with_cavities, channel, hole_cluster, plate_with_holes
 from geometry.shapes import annulus, ball, cuboid, disk, interval, l_shape, rectangle, slit_square, torus
+from geometry.size_map import SizeMap
 
 __all__ = [
     "Ball",
@@ -14,6 +15,7 @@ __all__ = [
     "Domain",
     "GeometryError",
     "Mesh",
+    "SizeMap",
     "annulus",
     "ball",
     "box_with_cavities",

@@ -11,6 +11,7 @@ from types import ModuleType
 import numpy as np
 
 from geometry.mesh import Mesh
+from geometry.size_map import SizeMap
 
 _VERSION = 3  # raise when the meshing module or the arrays of Mesh change
 _warned: set[str] = set()
@@ -21,12 +22,14 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlpde" / "meshes"
 
 
-def mesh_key(gmsh: ModuleType, dim: int, groups: object, order: int) -> str:
+def mesh_key(gmsh: ModuleType, dim: int, groups: object, order: int, sizes: SizeMap | None = None) -> str:
     """Hash of the current model: shape, groups, size fields, options, order, gmsh's version, mesh of its curves.
 
     The mesh of the curves stands for what gmsh cannot write down (size callbacks, sizes at points).
     """
     digest = hashlib.sha256(repr((_VERSION, dim, groups, order, gmsh.__version__)).encode())
+    if sizes is not None:  # gmsh writes down that there is a map, not what stands in it
+        digest.update(sizes.digest.encode())
     with tempfile.TemporaryDirectory() as folder:
         # BREP holds OpenCASCADE shapes; .geo_unrolled holds the built-in kernel's shapes and the size fields;
         # .opt holds every option.

@@ -13,6 +13,7 @@ import numpy as np
 from geometry.errors import GeometryError
 from geometry.mesh import Mesh
 from geometry.names import unknown_name
+from geometry.size_map import SizeMap
 
 
 @dataclass(frozen=True)
@@ -164,14 +165,15 @@ class Domain:
     # -- the mesh -----------------------------------------------------------------------------------------------
 
     @cached_property
-    def _meshes(self) -> dict[tuple[float, int], Mesh]:
+    def _meshes(self) -> dict[tuple[float, int, str], Mesh]:
         return {}
 
-    def mesh(self, size: float | None = None, order: int = 2) -> Mesh:
+    def mesh(self, size: float | None = None, order: int = 2, sizes: SizeMap | None = None) -> Mesh:
         """Mesh of simplices with curved geometry of order 1, 2 or 3, kept in memory and on disk.
 
         A size other than the default scales all element sizes by the same factor, those of size fields included, so
-        that sizes h, h/2, h/4 make a sequence for a convergence study.
+        that sizes h, h/2, h/4 make a sequence for a convergence study. sizes: one size field more, such as adaptive
+        refinement finds; it is scaled in the same way.
         """
         from geometry import cache
         from geometry.gmsh_session import gmsh_session
@@ -180,19 +182,22 @@ class Domain:
         if order not in (1, 2, 3):
             raise GeometryError(f"the order of a mesh is 1, 2 or 3, not {order!r}.")
         size = self.default_size if size is None else _check_size(size)
-        if (size, order) not in self._meshes:
+        wanted = (size, order, sizes.digest if sizes else "")
+        if wanted not in self._meshes:
             groups, default_size = self._cad.groups, self.default_size
             with gmsh_session() as gmsh:
                 self._run_build(gmsh.model)
                 set_sizes(gmsh, size, default_size)
-                key = cache.mesh_key(gmsh, self.dim, groups, order)
+                if sizes is not None:
+                    sizes.add_to(gmsh)
+                key = cache.mesh_key(gmsh, self.dim, groups, order, sizes)
                 mesh = cache.load(key)
                 if mesh is None:
                     self._check_crossings()
                     mesh = generate(gmsh, self.dim, groups, order, size)
                     cache.save(key, mesh)
-            self._meshes[size, order] = mesh
-        return self._meshes[size, order]
+            self._meshes[wanted] = mesh
+        return self._meshes[wanted]
 
     def _check_crossings(self) -> None:
         from geometry.curves import find_crossing

@@ -15,6 +15,7 @@ _OPTIONS = (
     "Mesh.MeshSizeMax",
     "Mesh.MeshSizeFactor",
     "Mesh.MeshSizeFromCurvature",
+    "Mesh.MeshSizeExtendFromBoundary",
 )
 _lock = threading.RLock()
 
@@ -34,6 +35,7 @@ def gmsh_session() -> Iterator[ModuleType]:
             gmsh.initialize(["gmsh"], readConfigFiles=False, run=False, interruptible=False)
         saved = {option: gmsh.option.getNumber(option) for option in _OPTIONS}
         before = len(gmsh.model.list())
+        views = list(gmsh.view.getTags())
         current = gmsh.model.getCurrent()
         try:
             gmsh.option.setNumber("General.Terminal", 0)
@@ -48,6 +50,8 @@ def gmsh_session() -> Iterator[ModuleType]:
                         gmsh.model.remove()
                         gmsh.model.setCurrent(gmsh.model.list()[-1])
                     gmsh.model.setCurrent(current)
+                    for view in set(gmsh.view.getTags()) - set(views):
+                        gmsh.view.remove(view)
                     for option, value in saved.items():
                         gmsh.option.setNumber(option, value)
             elif not ours:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,13 @@ class Mesh:
         smallest[self.curved] = self._determinants(lattice, self.curved).min(1)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.nan_to_num(smallest / (regular * longest**self.dim))
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Mean length (C,) of the edges of each cell, measured straight from vertex to vertex."""
+        v = self.points[self.cells[:, : self.dim + 1]]
+        lengths = [np.linalg.norm(v[:, i] - v[:, j], axis=1) for i, j in combinations(range(self.dim + 1), 2)]
+        return np.mean(lengths, axis=0)
 
     # -- integration ------------------------------------------------------------------------------------------
 

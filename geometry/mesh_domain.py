@@ -11,6 +11,7 @@ from geometry.domain import Domain, _Cad, _check_size
 from geometry.errors import GeometryError
 from geometry.groups import Groups
 from geometry.mesh import Mesh
+from geometry.size_map import SizeMap
 from geometry.subdivide import subdivide
 
 
@@ -51,18 +52,20 @@ class MeshDomain(Domain):
         )
         return _Cad(groups, np.stack([x.min(0), x.max(0)]), curves={}, areas={}, curved=frozenset())
 
-    def mesh(self, size: float | None = None, order: int = 2) -> Mesh:
+    def mesh(self, size: float | None = None, order: int = 2, sizes: SizeMap | None = None) -> Mesh:
         """The mesh, split until it has the size; see the class. Order 1 leaves out the curvature of its cells."""
         if order not in (1, 2, 3):
             raise GeometryError(f"the order of a mesh is 1, 2 or 3, not {order!r}.")
+        if sizes is not None:
+            raise GeometryError("a finished mesh is refined as a whole only, by a smaller size.")
         size = self.default_size if size is None else _check_size(size)
         splits = max(0, math.ceil(math.log2(self._longest / size) - 1e-9))
-        if (splits, order) not in self._meshes:
+        if (splits, order, "") not in self._meshes:
             mesh = self.source
             for _ in range(splits):
                 mesh = subdivide(mesh, mesh.order, split=True)
-            self._meshes[splits, order] = subdivide(mesh, order, split=False)
-        return self._meshes[splits, order]
+            self._meshes[splits, order, ""] = subdivide(mesh, order, split=False)
+        return self._meshes[splits, order, ""]
 
     def _on(self, name: str, n: int, seed: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         from geometry.sampling import facet_samples

@@ -243,6 +243,20 @@ def quantity_table(metrics: Metrics) -> dict[str, Any] | None:
     return {"header": header, "rows": rows}
 
 
+def mesh_table(metrics: Metrics) -> dict[str, Any] | None:
+    """Cells, sizes and worst quality (scaled Jacobian; 1: regular) of the meshes; None if no solver has one."""
+    runs = {f"reference ({r['solver']})": r for r in [metrics["reference"]] if r}
+    runs |= {row["label"]: row for row in reversed(metrics["solutions"])}
+    header = ["solver", "cells", "smallest size", "largest size", "worst quality"]
+    keys = ("cells", "size_min", "size_max", "worst_quality")
+    rows = [
+        [label, *(number(run["info"]["mesh"][key]) for key in keys)]
+        for label, run in runs.items()
+        if "mesh" in run["info"]
+    ]
+    return {"header": header, "rows": rows} if rows else None
+
+
 def text_table(metrics: Metrics) -> str:
     """The error table for a terminal."""
     table = error_table(metrics)
@@ -279,6 +293,7 @@ def write_report(folder: Path, metrics: Metrics, fields: Fields | None, series: 
             "Errors and cost": error_table(metrics),
             "Outputs": output_table(metrics),
             "Quantities": quantity_table(metrics),
+            "Mesh": mesh_table(metrics),
         },
         "notes": notes,
         "figures": [

@@ -167,6 +167,16 @@ class Solution:
             {f"eigenvalue {k + 1}": float(v) for k, v in enumerate(self.eigenvalues)} if self.is_eigen else {}
         )
 
+    def flags(self, points: ArrayLike) -> NDArray[np.int8]:
+        """Where each of the points (n, d) lies: 0 inside, 1 extrapolated, 2 outside the domain.
+
+        1: outside the mesh, but within its distance from the exact curved boundary; the value there is that of the
+        nearest cell's polynomial.  Without a mesh there is no 1.
+        """
+        if self.mesh is None:
+            return np.where(self.outside(points), 2, 0).astype(np.int8)
+        return self.mesh.locate(self._checked(points))[2]
+
     def outside(self, points: ArrayLike) -> NDArray[np.bool_]:
         """Which of the points (n, d) lie outside the domain."""
         points = self._checked(points)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from petsc4py import PETSc
 from slepc4py import SLEPc
 
+from geometry.size_map import SizeMap
 from mlpde.errors import InputError, call_user
 from mlpde.modes import clusters
 from mlpde.problem import Eigenproblem
@@ -37,7 +38,7 @@ EXTRA = 4  # pairs computed beside those asked for: the last one may be multiple
 
 
 def solve_level(
-    problem: Eigenproblem, size: float | None, degree: int
+    problem: Eigenproblem, size: float | None, degree: int, sizes: SizeMap | None = None
 ) -> tuple[FiniteElementModes, dict[str, Any]]:
     """`count` eigenvalues nearest to the target, or more if the last is multiple; the same on every rank.
 
@@ -45,7 +46,7 @@ def solve_level(
     """
     start, cpu = time.perf_counter(), time.process_time()
     comm = MPI.COMM_WORLD
-    mesh = distributed_mesh(domain_to_mesh(problem), size, degree, comm)
+    mesh = distributed_mesh(domain_to_mesh(problem), size, degree, comm, sizes)
     spaces = [field_space(mesh.mesh, f, degree) for f in problem.fields]
     unknowns = tuple(fem.Function(s, name=f.name) for s, f in zip(spaces, problem.fields, strict=True))
     omega = bind_omega(mesh)

@@ -17,6 +17,7 @@ from dolfinx.io import distribute_entity_data
 from dolfinx.io.gmsh import cell_perm_array
 
 import geometry
+from geometry.size_map import SizeMap
 from reference_fem.function import CELLS
 
 MAX_GEOMETRY_ORDER = 3  # of gmsh's meshes in DOLFINx
@@ -56,15 +57,18 @@ class DistributedMesh:
 
 
 def distributed_mesh(
-    domain: geometry.Domain, size: float | None, degree: int, comm: MPI.Comm
+    domain: geometry.Domain, size: float | None, degree: int, comm: MPI.Comm, sizes: SizeMap | None = None
 ) -> DistributedMesh:
-    """The mesh for elements of `degree`, made on rank 0; an error there is raised on every rank."""
+    """The mesh for elements of `degree`, made on rank 0; an error there is raised on every rank.
+
+    sizes: what adaptive refinement asks for.
+    """
     mesh: Any = None
     if comm.rank == 0:
         try:
             # gmsh's optimisation of cubic tetrahedra may run for many minutes: quadratic ones have to do
             order = 2 if domain.dim == 3 else min(max(2, degree), MAX_GEOMETRY_ORDER)
-            mesh = domain.mesh(size, order=order)
+            mesh = domain.mesh(size, order=order, sizes=sizes)
         except geometry.GeometryError as error:
             mesh = error
     mesh = comm.bcast(mesh) if comm.size > 1 else mesh

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
-from mpi4py import MPI
+from mpi4py import MPI  # noqa: F401
 
 # isort: split
 # The line above loads the MPI library that PETSc and DOLFINx need.
 import basix
 import dolfinx
-import numpy as np
 import ufl
 from petsc4py import PETSc
 from slepc4py import SLEPc
 
 import geometry
-from mlpde.errors import InputError, unknown
+from geometry import SizeMap
+from mlpde.errors import InputError
 from mlpde.formulation.semilinear import initial_value_problem
 from mlpde.problem import Eigenproblem, Problem, SemilinearParabolic
+from mlpde.settings import chosen, positive, whole
 from mlpde.solution import Solution
-from reference_fem import eigenproblem
-from reference_fem.dirichlet import PointValue, constrain
+from reference_fem import adaptive, eigenproblem
 from reference_fem.estimate import mode_difference, relative_difference
 from reference_fem.evolution import TimeSettings, solve_in_time
-from reference_fem.forms import discretise
-from reference_fem.function import FiniteElementFunction
-from reference_fem.gather import gather
 from reference_fem.linear_solver import Choice
-from reference_fem.mesh import MAX_GEOMETRY_ORDER, distributed_mesh
-from reference_fem.newton import solve_system
-from reference_fem.periodic import domain_to_mesh
-from reference_fem.system import System
-
-BALANCED = 1e-8  # relative imbalance of the data that is worth no word
+from reference_fem.steady import solve_level
 
 
 @dataclass(frozen=True)
@@ -46,8 +37,11 @@ class FEM:
     degree: of the elements; a pressure or another multiplier gets one less.
     size: of the mesh's cells; the domain's own by default.
     estimate: solve again with degree + 1 on a mesh of half the size, and report the difference as the estimated error.
+    tolerance: of the estimated relative L2 error of every field.  The mesh is refined where the error is; in time the
+    steps are, to 1e-4 if nothing is said, while the mesh stays.
+    budget: unknowns that the second level may have, about, in refining; by default 500,000, in 3-D 200,000.
     steps: in time, all of the same length.  By default there are as many, short where the solution changes fast, as
-    bring the estimated error in time, at the end and in L2(0, T), below `tolerance` (1e-4 by default).
+    bring the estimated error in time, at the end and in L2(0, T), below `tolerance`.
     scheme: "bdf2" or "theta" (the trapezoidal rule); by default theta, which keeps the energy, for an equation of
     second order in time, and BDF2 otherwise.  With theta a pressure, or another field without dt, oscillates.
     linear_solver: "direct" (MUMPS), "iterative" (conjugate gradients with multigrid, for symmetric positive definite
@@ -56,7 +50,6 @@ class FEM:
     """
 
     name: ClassVar[str] = "fem"
-    parallel: ClassVar[bool] = True
     accepts: ClassVar[frozenset[str]] = frozenset(
         {
             "steady",
@@ -73,122 +66,85 @@ class FEM:
     degree: int = 2
     size: float | None = None
     estimate: bool = True
-    steps: int | None = None
     tolerance: float | None = None
+    budget: int | None = None
+    steps: int | None = None
     scheme: Literal["bdf2", "theta"] | None = None
     linear_solver: Choice = "auto"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.degree, int) or not 1 <= self.degree <= 6:
-            raise InputError(f"FEM: degree must be an integer from 1 to 6, not {self.degree!r}")
-        if self.size is not None and not self.size > 0:
-            raise InputError(f"FEM: size must be positive, not {self.size!r}")
-        if self.steps is not None and not (isinstance(self.steps, int) and self.steps > 0):
-            raise InputError(f"FEM: steps must be a positive integer, not {self.steps!r}")
-        if self.tolerance is not None and not self.tolerance > 0:
-            raise InputError(f"FEM: tolerance must be positive, not {self.tolerance!r}")
-        if self.scheme not in (None, "bdf2", "theta"):
-            raise InputError(f"FEM: scheme must be 'bdf2' or 'theta', not {self.scheme!r}")
-        if self.linear_solver not in get_args(Choice):
-            raise unknown("FEM: linear_solver", self.linear_solver, get_args(Choice))
+        whole(self, 1, "degree", *(name for name in ("budget", "steps") if getattr(self, name) is not None))
+        positive(self, *(name for name in ("size", "tolerance") if getattr(self, name) is not None))
+        chosen(self, "linear_solver", *(["scheme"] if self.scheme is not None else []))
+        if self.degree > 6:
+            raise InputError(f"fem.degree must be an integer from 1 to 6, not {self.degree!r}")
 
     def solve(self, problem: Any, *, seed: int = 0, monitor: Any = None) -> Solution:
         """The solution of degree `degree`, with info["estimated_error"] = {field: {"l2", "h1"}}, relative.
 
+        In time there is "l2_time" too, in L2(0, T).
+        info["mesh"] tells cells, sizes and worst quality; info["levels"] the meshes that led to a tolerance.
         `seed` plays no role.  Raises InputError if the problem has no unique solution or its data are not finite.
         """
         if not isinstance(problem.domain, geometry.Domain):
             raise InputError(f"FEM needs a geometry.Domain, which has a mesh, not {problem.domain!r}")
-        if getattr(problem, "time", None) is not None:
-            return self._solve_in_time(problem, seed, monitor)
-        total = 2 if self.estimate else 1
-        is_eigenproblem = isinstance(problem, Eigenproblem)
-        level: Any = (
-            eigenproblem.solve_level
-            if is_eigenproblem
-            else partial(solve_level, linear_solver=self.linear_solver)
-        )
-        difference: Any = mode_difference if is_eigenproblem else relative_difference
-        function, info = level(problem, self.size, self.degree)
-        if monitor is not None:
-            monitor.update(1, total, unknowns=info["unknowns"])
-        info |= {"seed": seed, "versions": versions()}
-        if self.estimate:
-            size = problem.domain.default_size if self.size is None else self.size
-            finer, facts = level(problem, size / 2, self.degree + 1)
-            start, cpu = time.perf_counter(), time.process_time()
-            info |= difference(problem.fields, function, finer)
-            info["estimate"] = {
-                "unknowns": facts["unknowns"],
-                "seconds": facts["seconds"] + time.perf_counter() - start,
-                "cpu_seconds": facts["cpu_seconds"] + time.process_time() - cpu,
-            }
-            if monitor is not None:
-                monitor.update(2, total, unknowns=facts["unknowns"])
+        in_time = getattr(problem, "time", None) is not None
+        function, info = (self._in_time if in_time else self._steady)(problem, monitor)
+        info |= {"mesh": mesh_facts(function.mesh), "seed": seed, "versions": versions()}
         return Solution(self.name, repr(self), problem.fields, function, function.mesh, info, problem)
 
-    def _solve_in_time(self, problem: Any, seed: int, monitor: Any) -> Solution:
+    def _steady(self, problem: Problem | Eigenproblem, monitor: Any) -> tuple[Any, dict[str, Any]]:
+        """The solution with its estimated error, refined to the tolerance if there is one."""
+        if self.tolerance is not None and not self.estimate:
+            raise InputError("FEM: tolerance bounds the estimated error: it needs estimate=True")
+        is_eigenproblem = isinstance(problem, Eigenproblem)
+        level: Any = partial(solve_level, linear_solver=self.linear_solver)
+        level = eigenproblem.solve_level if is_eigenproblem else level
+        difference: Any = mode_difference if is_eigenproblem else relative_difference
+        step = 0
+
+        def solve(sizes: SizeMap | None = None) -> adaptive.Level:
+            nonlocal step
+            found = adaptive.measured(problem, self.size, self.degree, level, difference, sizes)
+            step += 1
+            if monitor is not None:
+                monitor.update(step, step, unknowns=found.info["unknowns"], estimated_error=found.l2)
+            return found
+
+        if not self.estimate:
+            function, info = level(problem, self.size, self.degree)
+            if monitor is not None:
+                monitor.update(1, 1, unknowns=info["unknowns"])
+            return function, info
+        found = solve()
+        if self.tolerance is not None:
+            domain = problem.domain
+            budget = self.budget or adaptive.BUDGET[domain.dim]
+            scale = 1.0 if self.size is None else self.size / domain.default_size
+            found = adaptive.refine(found, solve, self.degree, self.tolerance, budget, scale)
+        return found.function, found.info
+
+    def _in_time(self, problem: Problem | SemilinearParabolic, monitor: Any) -> tuple[Any, dict[str, Any]]:
         def progress(step: int, total: int, t: float) -> None:
             if monitor is not None:
                 monitor.update(step, total, t=t)
 
-        backward = isinstance(problem, SemilinearParabolic)
-        forward = initial_value_problem(problem) if backward else problem
         settings = TimeSettings(self.scheme, self.steps, self.tolerance, self.linear_solver)
-        function, info = solve_in_time(forward, self.size, self.degree, settings, self.estimate, progress)
-        if backward:
-            function = function.backward(problem.horizon)
-        info |= {"seed": seed, "versions": versions()}
-        return Solution(self.name, repr(self), problem.fields, function, function.mesh, info, problem)
+        arguments = (self.size, self.degree, settings, self.estimate, progress)
+        if isinstance(problem, SemilinearParabolic):
+            function, info = solve_in_time(initial_value_problem(problem), *arguments)
+            return function.backward(problem.horizon), info
+        return solve_in_time(problem, *arguments)
 
 
-def solve_level(
-    problem: Problem, size: float | None, degree: int, linear_solver: Choice = "auto"
-) -> tuple[FiniteElementFunction, dict[str, Any]]:
-    """Solve on one mesh; the same function on every rank, and {"seconds", "cpu_seconds", "unknowns", ...}."""
-    start, cpu = time.perf_counter(), time.process_time()
-    comm = MPI.COMM_WORLD
-    mesh = distributed_mesh(domain_to_mesh(problem), size, degree, comm)
-    forms = discretise(problem, mesh, degree)
-    system = System(forms, constrain(problem, mesh, forms.unknowns))
-    facts = solve_system(problem, system, linear_solver)
-    function = fix_constants(problem, gather(mesh, forms.unknowns), system.constraints.points)
-    warnings = facts["warnings"] + [
-        f"the sources and boundary fluxes of field {name!r} balance up to {value:.1e} only; the rest was spread evenly"
-        for name, value in facts["imbalance"].items()
-        if value > BALANCED
-    ]
-    return function, {
-        "seconds": time.perf_counter() - start,
-        "cpu_seconds": comm.allreduce(time.process_time() - cpu),
-        "unknowns": system.unknowns_count,
-        "history": facts["history"],
-        "linear_solver": facts["linear_solver"],
-        "warnings": warnings,
+def mesh_facts(mesh: geometry.Mesh) -> dict[str, Any]:
+    """Number, sizes and worst scaled Jacobian of the elements; 1 is the quality of a regular simplex."""
+    return {
+        "cells": len(mesh.cells),
+        "size_min": float(mesh.sizes.min()),
+        "size_max": float(mesh.sizes.max()),
+        "worst_quality": float(mesh.scaled_jacobians().min()),
     }
-
-
-def fix_constants(
-    problem: Problem, function: FiniteElementFunction, points: tuple[PointValue, ...]
-) -> FiniteElementFunction:
-    """Shift the fields that are fixed up to a constant: to mean zero, or to their value at a point."""
-    values = list(function.values)
-    first = np.cumsum([0, *(f.size for f in problem.fields)])
-    for k, field in enumerate(problem.fields):
-        if field.mean_zero:
-            integral, volume = 0.0, 0.0
-            for cells, xi, weights in function.quadrature(function.degrees[k] + MAX_GEOMETRY_ORDER):
-                integral += float(weights @ function.jets_at(cells, xi, [()])[()][:, first[k]])
-                volume += float(weights.sum())
-            values[k] = values[k] - integral / volume
-    for point in points:
-        there = function.jets(point.point[None], [()])[()][0, first[point.field]]
-        if not np.isfinite(there):
-            raise InputError(
-                f"Dirichlet(at={tuple(point.point.tolist())}): the point lies outside the domain"
-            )
-        values[point.field] = values[point.field] + (point.value - there)
-    return FiniteElementFunction(function.mesh, function.degrees, tuple(values))
 
 
 def versions() -> dict[str, str]:

@@ -80,7 +80,14 @@ LAYERS = {
     "mlpde.case_files": (*COMPARE, "cases"),
     "mlpde.bench.*": (*CLI, "mlpde.solvers.*", "cases.*"),
     "mlpde.cli": CLI,
-    "reference_fem.*": (*FORMULATION, "mlpde.monitor", "mlpde.modes", "mlpde.solution", "reference_fem.*"),
+    "reference_fem.*": (
+        *FORMULATION,
+        "mlpde.monitor",
+        "mlpde.modes",
+        "mlpde.settings",
+        "mlpde.solution",
+        "reference_fem.*",
+    ),
     "cases.*": ("geometry", "mlpde", "cases.*"),
 }
 # Libraries with global state or a heavy installation, and the only modules that import them.
