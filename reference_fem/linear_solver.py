@@ -54,7 +54,10 @@ class LinearSolver:
         """What was used."""
         if self.factors is not None:
             return {"method": "mumps"}
-        names = (self.iteration.getType(), self.iteration.getPC().getType())
+        pc = self.iteration.getPC()
+        names = [self.iteration.getType(), pc.getType()]
+        if names[1] == "mg":
+            names.append(pc.getMGCoarseSolve().getPC().getType())
         return {"method": " + ".join(names), "iterations": self.iteration.getIterationNumber()}
 
     def solve(self, b: Any) -> Any:
