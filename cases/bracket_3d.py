@@ -1,5 +1,6 @@
 """A steel bracket, bolted down, that carries a load in its bore: linear elasticity on a STEP file, in N and mm."""
 
+import math
 from pathlib import Path
 
 import ufl
@@ -10,7 +11,7 @@ from mlpde import At, Case, Dirichlet, Field, Problem
 
 YOUNGS_MODULUS, POISSON_RATIO = 210e3, 0.3  # steel, N/mm^2
 FORCE = (0.0, -1000.0, -2000.0)  # on the wall of the bore, N
-BORE_AREA = 2 * 3.141592653589793 * 10 * 10  # radius 10, length 10
+BORE_AREA = 2 * math.pi * 10 * 10  # radius 10, length 10
 SIZE = 8.0
 TIP = (0.0, 60.0, 80.0)  # the corner at the top
 

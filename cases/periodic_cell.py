@@ -1,4 +1,4 @@
-"""Heat conduction through a plate with a square array of holes: the corrector on one cell, and the effective coefficient.
+"""Heat conduction past a square array of holes: the corrector on one periodic cell, and the effective conductivity.
 
 w periodic, -div(e_1 + grad w) = 0, no flux through the hole; the effective conductivity is int (e_1 + grad w)_1.
 """

@@ -19,9 +19,11 @@ from reference_fem.system import System
 Choice = Literal["auto", "direct", "iterative"]
 LARGE = {2: 200_000, 3: 20_000}  # unknowns from which iteration is faster than MUMPS; in 1-D it never is
 SYMMETRIC = 1e-10  # rounding of x.Ay - y.Ax, relative
+REASONS = PETSc.KSP.ConvergedReason
 NOT_POSITIVE = (
-    PETSc.KSP.ConvergedReason.DIVERGED_INDEFINITE_PC,
-    PETSc.KSP.ConvergedReason.DIVERGED_INDEFINITE_MAT,
+    REASONS.DIVERGED_INDEFINITE_PC,
+    REASONS.DIVERGED_INDEFINITE_MAT,
+    REASONS.DIVERGED_PCSETUP_FAILED,
 )
 
 
@@ -54,7 +56,10 @@ class LinearSolver:
         """What was used."""
         if self.factors is not None:
             return {"method": "mumps"}
-        names = (self.iteration.getType(), self.iteration.getPC().getType())
+        pc = self.iteration.getPC()
+        names = [self.iteration.getType(), pc.getType()]
+        if names[1] == "mg":
+            names.append(pc.getMGCoarseSolve().getPC().getType())
         return {"method": " + ".join(names), "iterations": self.iteration.getIterationNumber()}
 
     def solve(self, b: Any) -> Any:
@@ -65,9 +70,10 @@ class LinearSolver:
         self.iteration.solve(b, x)
         if self.iteration.is_converged:
             return x
-        reason = self.iteration.getConvergedReason()
-        why = "the matrix is not positive definite" if reason in NOT_POSITIVE else f"PETSc's reason {reason}"
-        facts = self.facts
+        reason, facts = self.iteration.getConvergedReason(), self.facts
+        why = f"PETSc's reason {reason}"
+        if reason in NOT_POSITIVE and self.iteration.getType() == "cg":
+            why = "it seems that the matrix is not positive definite"
         failed = f"the linear solver {facts['method']} failed after {facts['iterations']} iterations ({why})"
         if self.choice != "auto":
             raise InputError(f'{failed}; take linear_solver="direct" and no PETSc options {PREFIX}...')
@@ -93,10 +99,13 @@ def is_suitable(matrix: Any, system: System) -> bool:
 def _by_options(matrix: Any, system: System, iterate: bool) -> Any:
     """The solver chosen, then changed by PETSc's options; InputError for names that this PETSc does not have."""
     options = PETSc.Options(PREFIX)
-    for key, kind, word in (("ksp_type", PETSc.KSP, "solver"), ("pc_type", PETSc.PC, "preconditioner")):
+    # PETSc has all its solvers, and some of them fail when they are only made and thrown away
+    for key, kind, word, known in (
+        ("ksp_type", PETSc.KSP, "solver", _names(PETSc.KSP)),
+        ("pc_type", PETSc.PC, "preconditioner", [n for n in _names(PETSc.PC) if _exists(PETSc.PC, n)]),
+    ):
         name = options.getString(key, "")
         if name and not _exists(kind, name):
-            known = [n for n in _names(kind.Type) if _exists(kind, n)]
             raise InputError(
                 f"-{PREFIX}{key} {name}: this PETSc has no such {word}; it has {', '.join(known)}"
             )
@@ -120,7 +129,7 @@ def _by_options(matrix: Any, system: System, iterate: bool) -> Any:
 
 
 def _names(kind: Any) -> list[str]:
-    return sorted(value for key, value in vars(kind).items() if not key.startswith("_"))
+    return sorted(value for key, value in vars(kind.Type).items() if not key.startswith("_"))
 
 
 def _exists(kind: Any, name: str) -> bool:

@@ -89,7 +89,7 @@ def know_motions(matrix: Any, space: fem.FunctionSpace) -> None:
     dim = space.mesh.geometry.dim
     if space.value_shape == (dim,) and dim > 1:
         x = PETSc.Vec().create(matrix.comm)
-        x.setSizes(matrix.getLocalSize()[0])
+        x.setSizes((matrix.getLocalSize()[0], matrix.size[0]))
         x.setBlockSize(dim)
         x.setUp()
         x.array[:] = space.tabulate_dof_coordinates()[: space.dofmap.index_map.size_local, :dim].ravel()

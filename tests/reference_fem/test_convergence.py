@@ -151,3 +151,37 @@ def test_jump_across_a_slit(known):
     assert known.orders(l2)[-1] == pytest.approx(1, abs=0.15)
     sides = solutions[1](np.array([[0.5, 1e-9], [0.5, -1e-9]]))
     np.testing.assert_allclose(sides, [np.sqrt(0.5), -np.sqrt(0.5)], atol=5e-3)
+
+
+def test_a_plane_wave_at_a_fixed_number_of_cells_a_wave_length(known):
+    """Helmholtz's equation as a real pair, exp(i k d . x) with its impedance condition du/dn = i k u + g.
+
+    At a fixed k h the error of degree p is at most C (k h)^p + C k (k h)^(2p): twice k gives at most twice the error.
+    Source: F. Ihlenburg, I. Babuska, SIAM J. Numer. Anal. 34(1), 1997, doi:10.1137/S0036142994272337
+    """
+    direction = (np.cos(0.4), np.sin(0.4))
+
+    def solve(k, size):
+        def weak_form(u, v, omega):
+            phase = k * sum(c * x for c, x in zip(direction, omega.x, strict=True))
+            exact = ufl.as_vector([ufl.cos(phase), ufl.sin(phase)])
+
+            def turned(w):  # i k w
+                return k * ufl.as_vector([-w[1], w[0]])
+
+            flux = turned(u) + ufl.dot(ufl.grad(exact), omega.n) - turned(exact)
+            volume = ufl.inner(ufl.grad(u), ufl.grad(v)) - k**2 * ufl.dot(u, v)
+            return volume * omega.dx - ufl.dot(flux, v) * omega.ds
+
+        problem = Problem(rectangle(), Field("u", shape=(2,)), weak_form=weak_form)
+        solution = FEM(size=size, estimate=False).solve(problem)
+
+        def exact_values(x):
+            phase = k * x @ np.array(direction)
+            return np.stack([np.cos(phase), np.sin(phase)], axis=1)
+
+        return known.l2(solution, exact_values)
+
+    fixed = [solve(k, 1 / k) for k in (8.0, 16.0, 32.0)]
+    assert fixed[1] < 2 * fixed[0] and fixed[2] < 2 * fixed[1]
+    assert known.orders([solve(16.0, h) for h in (0.06, 0.03)])[0] > 2.8
