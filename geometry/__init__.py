@@ -2,7 +2,9 @@
 
 from geometry.domain import Domain
 from geometry.errors import GeometryError
-from geometry.gear import gear
+from geometry.gaps import resolve_gaps
+from geometry.gears import gear
+from geometry.layers import boundary_layer
 from geometry.mesh import Mesh
 from geometry.meshless import Ball, Box
 from geometry.perforated import box_with_cavities, channel, hole_cluster, plate_with_holes
@@ -18,6 +20,7 @@ __all__ = [
     "SizeMap",
     "annulus",
     "ball",
+    "boundary_layer",
     "box_with_cavities",
     "channel",
     "cuboid",
@@ -28,6 +31,7 @@ __all__ = [
     "l_shape",
     "plate_with_holes",
     "rectangle",
+    "resolve_gaps",
     "slit_square",
     "torus",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from geometry import inner_nodes, reference
 from geometry.errors import GeometryError
 from geometry.groups import Groups, describe
+from geometry.layers import scale_layers
 from geometry.mesh import Mesh
 from geometry.slits import open_slits
 from geometry.topology import DEGENERATE, check_quality, orient, parents
@@ -44,6 +45,7 @@ def set_sizes(gmsh: ModuleType, size: float, default_size: float) -> None:
     set_number("Mesh.MeshSizeFactor", factor)
     # gmsh applies the factor last, so a larger size would take edges away from small holes.
     set_number("Mesh.MeshSizeFromCurvature", math.ceil(EDGES_PER_CIRCLE * max(1.0, factor)))
+    scale_layers(gmsh.model, factor)
 
 
 def generate(gmsh: ModuleType, dim: int, groups: Groups, order: int, size: float) -> Mesh:
