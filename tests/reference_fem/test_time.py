@@ -8,7 +8,7 @@ import ufl
 from ufl import grad, inner
 
 from geometry import interval, rectangle
-from mlpde import Dirichlet, Field, InputError, Problem, case_files, dt, solve
+from mlpde import Dirichlet, Field, InputError, Problem, case_files, compare, dt, solve
 from mlpde.exact import exact_solution
 from mlpde.problem import Case
 from mlpde.solution import Solution
@@ -179,6 +179,27 @@ def test_the_trapezoidal_rule_keeps_the_energy_of_a_wave():
     assert rates == pytest.approx([2.5 * np.pi**2] * 3, rel=4e-3)
 
 
+def test_an_electric_field_in_a_cavity_oscillates():
+    """E_tt + curl curl E = 0 by edge elements, whose nodal values are not shared by cells."""
+
+    def exact(x, t):
+        a, b = ufl.pi * x[0], ufl.pi * x[1]
+        mode = ufl.as_vector([-ufl.cos(a) * ufl.sin(b), ufl.sin(a) * ufl.cos(b)])
+        return ufl.cos(np.sqrt(2) * ufl.pi * t) * mode
+
+    problem = Problem(
+        SQUARE,
+        Field("E", family="Nedelec"),
+        lambda u, v, omega: (inner(dt(dt(u)), v) + inner(ufl.curl(u), ufl.curl(v))) * omega.dx,
+        dirichlet=Dirichlet("all", 0.0),
+        exact=exact,
+        time=(0.0, 0.5),
+        initial=(lambda x: exact(x, 0.0), 0.0),
+    )
+    _, true = errors(problem, steps=64, size=0.2, degree=3, estimate=False)
+    assert true["E"]["l2_time"] < 3e-3
+
+
 def test_a_saved_solution_is_evaluated_at_any_time(tmp_path):
     found, _ = errors(nonlinear(), steps=10, estimate=False)
     loaded = Solution.load(found.save(tmp_path / "solution"))
@@ -312,3 +333,16 @@ def test_the_published_numbers_of_the_cases_in_time_are_met():
         found = solve(case, FEM(estimate=False))
         for quantity, (value, _) in case.published.items():
             assert found.quantities[quantity] == pytest.approx(value, abs=2e-3 * max(1, abs(value))), quantity
+
+
+def test_solutions_in_time_are_compared_and_reported(tmp_path):
+    case = case_files.load("hjb_2d")
+    fem = FEM(size=1.2, degree=2, steps=8, estimate=False)
+    exact = compare(case, [fem])
+    assert exact.reference.solver == "exact"
+    result = compare(case, [fem], reference=FEM(size=1.2, degree=3, steps=16), out=tmp_path / "out")
+    error, other = (c.metrics["solutions"][0]["errors"]["u"] for c in (exact, result))
+    assert error["l2"] == pytest.approx(other["l2"], rel=0.2)
+    assert error["l2_time"] == pytest.approx(other["l2_time"], rel=0.2)
+    assert set(result.metrics["reference"]["estimated_error"]["u"]) == {"l2", "h1", "l2_time"}
+    assert "L2(0, T)" in (tmp_path / "out" / "report.md").read_text()
