@@ -30,9 +30,10 @@ from reference_fem.dirichlet import constrain, interpolation
 from reference_fem.estimate import difference_in_time, times_of_errors
 from reference_fem.forms import bind_omega, discretise
 from reference_fem.gather import gather_history
+from reference_fem.journal import Journal
 from reference_fem.mesh import DistributedMesh, distributed_mesh
 from reference_fem.time_function import FiniteElementHistory
-from reference_fem.time_runs import MOST_STEPS, Progress, Run, adaptive, difference, halved, march, thinned
+from reference_fem.time_runs import MOST_STEPS, Run, adaptive, difference, halved, march, thinned
 from reference_fem.time_stepping import State, Stepper
 from reference_fem.time_system import TimeSystem
 
@@ -108,9 +109,9 @@ class Level:
         """Relative difference of two runs, the largest over the fields that have a rate."""
         return float(difference(self.system, coarse, fine)[self.stepper.rated].max())
 
-    def march(self, times: NDArray, progress: Progress) -> Run:
+    def march(self, times: NDArray, journal: Journal) -> Run:
         """The run on a time grid."""
-        return march(self.stepper, self.start, times, progress)
+        return march(self.stepper, self.start, times, journal)
 
 
 def _interpolate(value: Any, function: fem.Function, mesh: DistributedMesh) -> None:
@@ -127,7 +128,7 @@ def solve_in_time(
     degree: int,
     settings: TimeSettings,
     estimate: bool,
-    progress: Progress,
+    journal: Journal,
 ) -> tuple[FiniteElementHistory, dict[str, Any]]:
     """The solution on every rank, and {"seconds", "cpu_seconds", "unknowns", "steps", "scheme", "warnings", ...}.
 
@@ -139,7 +140,7 @@ def solve_in_time(
     warnings = level.warnings
     if settings.steps is None:
         tolerance = settings.tolerance or TOLERANCE
-        coarse, run, error = _to_tolerance(level, tolerance, progress)
+        coarse, run, error = _to_tolerance(level, tolerance, journal)
         finer = run
         if error > tolerance:
             warnings.append(
@@ -148,7 +149,7 @@ def solve_in_time(
             )
     else:
         times = np.linspace(*level.interval, settings.steps + 1)
-        coarse = run = level.march(times, progress)
+        coarse = run = level.march(times, journal)
     info = {
         "unknowns": level.system.unknowns_count,
         "steps": run.steps,
@@ -162,7 +163,7 @@ def solve_in_time(
         return level.history(run), info
     start, cpu = time.perf_counter(), time.process_time()
     if settings.steps is not None:
-        finer = level.march(halved(coarse.times), progress)
+        finer = level.march(halved(coarse.times), journal)
         error = (RICHARDSON + 1) / RICHARDSON * level.difference(coarse, finer)
     info |= {"time_error": error}
     # the fine level makes the time error of `coarse`; with extrapolation in time the exact solution is about
@@ -177,17 +178,17 @@ def solve_in_time(
     given = level.history(Run(coarse.times[kept], [corrected[n] for n in kept]))
     size = problem.domain.default_size if size is None else size
     fine = Level(problem, size / 2, degree + 1, settings.scheme)
-    known = fine.history(march(fine.stepper, fine.start, coarse.times, progress, kept))
+    known = fine.history(march(fine.stepper, fine.start, coarse.times, journal, kept))
     info |= difference_in_time(problem.fields, given, known, *where)
     info["estimate"] = {"unknowns": fine.system.unknowns_count, **_cost(start, cpu)}
     return level.history(thinned(level.system, run, INTERPOLATION * error)), info
 
 
-def _to_tolerance(level: Level, tolerance: float, progress: Progress) -> tuple[Run, Run, float]:
+def _to_tolerance(level: Level, tolerance: float, journal: Journal) -> tuple[Run, Run, float]:
     """Two runs, the second with every step of the first halved, and the second's error in time."""
-    coarse = adaptive(level.stepper, level.start, level.interval, tolerance, progress)
+    coarse = adaptive(level.stepper, level.start, level.interval, tolerance, journal)
     while True:
-        fine = level.march(halved(coarse.times), progress)
+        fine = level.march(halved(coarse.times), journal)
         error = level.difference(coarse, fine) / RICHARDSON
         if error <= tolerance or 2 * fine.steps > MOST_STEPS:
             return coarse, fine, error

@@ -29,6 +29,7 @@ from reference_fem.evolution import TimeSettings, solve_in_time
 from reference_fem.forms import discretise
 from reference_fem.function import FiniteElementFunction
 from reference_fem.gather import gather
+from reference_fem.journal import Journal
 from reference_fem.mesh import MAX_GEOMETRY_ORDER, distributed_mesh
 from reference_fem.newton import solve_system
 from reference_fem.system import System
@@ -105,14 +106,12 @@ class FEM:
         return Solution(self.name, repr(self), problem.fields, function, function.mesh, info, problem)
 
     def _solve_in_time(self, problem: Any, seed: int, monitor: Any) -> Solution:
-        def progress(step: int, total: int, t: float) -> None:
-            if monitor is not None:
-                monitor.update(step, total, t=t)
-
         backward = isinstance(problem, SemilinearParabolic)
         forward = initial_value_problem(problem) if backward else problem
         settings = TimeSettings(self.scheme, self.steps, self.tolerance)
-        function, info = solve_in_time(forward, self.size, self.degree, settings, self.estimate, progress)
+        function, info = solve_in_time(
+            forward, self.size, self.degree, settings, self.estimate, Journal(monitor)
+        )
         if backward:
             function = function.backward(problem.horizon)
         info |= {"seed": seed, "versions": versions()}

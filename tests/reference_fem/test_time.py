@@ -10,6 +10,7 @@ from ufl import grad, inner
 from geometry import interval, rectangle
 from mlpde import Dirichlet, Field, InputError, Problem, case_files, compare, dt, solve
 from mlpde.exact import exact_solution
+from mlpde.monitor import Monitor
 from mlpde.problem import Case
 from mlpde.solution import Solution
 from reference_fem import FEM
@@ -346,3 +347,26 @@ def test_solutions_in_time_are_compared_and_reported(tmp_path):
     assert error["l2_time"] == pytest.approx(other["l2_time"], rel=0.2)
     assert set(result.metrics["reference"]["estimated_error"]["u"]) == {"l2", "h1", "l2_time"}
     assert "L2(0, T)" in (tmp_path / "out" / "report.md").read_text()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9], ids=["first run", "second run", "second level"])
+def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_result(tmp_path, share):
+    problem, fem = nonlinear(), FEM(degree=2, tolerance=1e-3)
+    steps: list[float] = []
+    whole = fem.solve(problem, monitor=Monitor(display=lambda *_: steps.append(0)))
+    total, killed_at = len(steps), int(share * len(steps))
+
+    def count(*_):
+        steps.append(1)
+        if sum(steps) == killed_at:
+            raise KeyboardInterrupt
+
+    first = Monitor(tmp_path / "checkpoint", {}, display=count)
+    first.save_every = 0.0
+    with pytest.raises(KeyboardInterrupt):
+        fem.solve(problem, monitor=first)
+    found = fem.solve(problem, monitor=Monitor(tmp_path / "checkpoint", {}, resume=True, display=count))
+    assert sum(steps) == total + 1  # the step that was interrupted is made again
+    points, times = np.array([[0.2], [0.6]]), np.array([0.3, 1.0])
+    assert np.allclose(found(points, times), whole(points, times), rtol=1e-8)
+    assert found.info["estimated_error"]["u"] == pytest.approx(whole.info["estimated_error"]["u"], rel=1e-4)
