@@ -8,7 +8,9 @@ sqrt((t - t0) / T): what is rough at the start is smoothed soon, and counts in L
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,18 +130,18 @@ def _local_error(stepper: Stepper, states: list[State]) -> float:
     return float(ratios.max())
 
 
-def difference(system: TimeSystem, coarse: Run, fine: Run) -> NDArray:
-    """|coarse - fine| / |fine| of each field, the larger of its values at the end and in L2(0, T).
+def difference(system: TimeSystem, times: NDArray, values: Iterable[NDArray], fine: Run) -> NDArray:
+    """|values - fine| / |fine| of each field, the larger of its values at the end and in L2(0, T).
 
-    The times of `coarse` are among those of `fine`.
+    The times are among those of `fine`.
     """
     squares = np.array(
         [
             [system.norms(a - b) ** 2, system.norms(b) ** 2]
-            for a, b in zip(coarse.values, fine.at(coarse.times), strict=True)
+            for a, b in zip(values, fine.at(times), strict=True)
         ]
     )  # (times, 2, fields)
-    both = np.stack([squares[-1], np.trapezoid(squares, coarse.times, axis=0)])
+    both = np.stack([squares[-1], np.trapezoid(squares, times, axis=0)])
     trifle = both[:, 1].max(axis=1, keepdims=True) * 1e-24
     sizes = np.maximum(both[:, 1], trifle).clip(np.finfo(float).tiny)
     return np.sqrt(both[:, 0] / sizes).max(axis=0)
@@ -152,11 +154,11 @@ def thinned(system: TimeSystem, run: Run, tolerance: float) -> Run:
         fewer = Run(best.times[::2], best.values[::2])
         nodes = stencil(fewer.times, run.times)
         weights = lagrange_weights(fewer.times[nodes], run.times)
-        values = [
+        interpolated: Any = (
             sum(w * fewer.values[n] for w, n in zip(row, numbers, strict=True))
             for row, numbers in zip(weights, nodes, strict=True)
-        ]
-        if difference(system, Run(run.times, values), run).max() > tolerance:
+        )
+        if difference(system, run.times, interpolated, run).max() > tolerance:
             return best
         best = fewer
     return best
