@@ -52,9 +52,14 @@ class Monitor:
         if self._display is not None:
             self._display(step, total, self.seconds, figures)
 
+    @property
+    def due(self) -> bool:
+        """True if `checkpoint` would save: for a solver whose state takes time to collect."""
+        return self._file is not None and time.monotonic() - self._saved >= self.save_every
+
     def checkpoint(self, arrays: Mapping[str, NDArray], settings: Mapping[str, Any]) -> None:
         """Save the solver's state if the last time was long enough ago; cheap to call in every step."""
-        if self._file is None or time.monotonic() - self._saved < self.save_every:
+        if self._file is None or not self.due:
             return
         from safetensors.numpy import save_file
 

@@ -106,7 +106,10 @@ def check_balance(imbalance: dict[str, float]) -> None:
 
 
 class PinnedSolver:
-    """The solver of a matrix whose pinned rows are overwritten, kept for several right-hand sides."""
+    """The solver of a matrix whose pinned rows are overwritten, kept for several right-hand sides.
+
+    magnitudes: sum of |A_ij| over the rows of each `free` field.
+    """
 
     def __init__(self, matrix: Any, system: System, free: FreeConstants, choice: Choice = "auto") -> None:
         self.system, self.free = system, free
@@ -119,6 +122,10 @@ class PinnedSolver:
         self.even = [integrals(system, k) for k in free.fields]
         self.corrections, defects = zip(*(self._solve(c) for c in self.even), strict=True)
         self.defects = np.stack(defects, axis=1)
+        starts, _, entries = self.full.getValuesCSR()
+        first = starts[system.offsets]
+        sums = [float(np.abs(entries[first[k] : first[k + 1]]).sum()) for k in free.fields]
+        self.magnitudes = dict(zip(free.fields, system.comm.allreduce(np.asarray(sums)), strict=True))
 
     def _solve(self, right: Any) -> tuple[Any, NDArray]:
         """The solution with the pinned rows zero, and what is left over in them."""
@@ -127,13 +134,6 @@ class PinnedSolver:
         x = self.linear.solve(pinned)
         defect = right - self.full * x
         return x, _get(defect, self.free.rows, self.system.comm)
-
-    def magnitude(self, k: int) -> float:
-        """Sum of |A_ij| over the rows of field k."""
-        starts, _, entries = self.full.getValuesCSR()
-        offsets = self.system.offsets
-        part = entries[starts[offsets[k]] : starts[offsets[k + 1]]]
-        return self.system.comm.allreduce(float(np.abs(part).sum()), op=MPI.SUM)
 
     def solve(self, b: Any) -> tuple[Any, dict[int, float]]:
         """x with A x = b up to an even source in the `free` fields; and the size of that source, by field number."""

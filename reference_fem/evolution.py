@@ -20,8 +20,7 @@ from mpi4py import MPI
 import numpy as np
 from dolfinx import fem
 from numpy.typing import NDArray
-from ufl.algorithms.analysis import extract_type
-from ufl.classes import SpatialCoordinate
+from ufl.domain import extract_unique_domain
 
 from mlpde.formulation.condition_rows import initial_data
 from mlpde.problem import Problem
@@ -30,16 +29,18 @@ from reference_fem.dirichlet import constrain, interpolation
 from reference_fem.estimate import difference_in_time, times_of_errors
 from reference_fem.forms import bind_omega, discretise
 from reference_fem.gather import gather_history
+from reference_fem.journal import Journal
 from reference_fem.linear_solver import Choice
 from reference_fem.mesh import DistributedMesh, distributed_mesh
 from reference_fem.periodic import domain_to_mesh
 from reference_fem.time_function import FiniteElementHistory
-from reference_fem.time_runs import MOST_STEPS, Progress, Run, adaptive, difference, halved, march, thinned
+from reference_fem.time_runs import MOST_STEPS, Run, adaptive, difference, halved, march, thinned
 from reference_fem.time_stepping import State, Stepper
 from reference_fem.time_system import TimeSystem
 
 TOLERANCE = 1e-4  # of the time error, where none is given
 RICHARDSON = 3.0  # 2^order - 1: the difference of two runs over the error of the finer one
+EXTRAPOLATION = 4 / 3  # the error of the coarser one over the difference
 INTERPOLATION = 0.1  # of the tolerance, for values that are left out of the solution
 CONTRADICTION = 1e-3  # between initial and Dirichlet values, relative, that is worth a word
 
@@ -109,15 +110,15 @@ class Level:
 
     def difference(self, coarse: Run, fine: Run) -> float:
         """Relative difference of two runs, the largest over the fields that have a rate."""
-        return float(difference(self.system, coarse, fine)[self.stepper.rated].max())
+        return float(difference(self.system, coarse.times, coarse.values, fine)[self.stepper.rated].max())
 
-    def march(self, times: NDArray, progress: Progress) -> Run:
+    def march(self, times: NDArray, journal: Journal) -> Run:
         """The run on a time grid."""
-        return march(self.stepper, self.start, times, progress)
+        return march(self.stepper, self.start, times, journal)
 
 
 def _interpolate(value: Any, function: fem.Function, mesh: DistributedMesh) -> None:
-    if not extract_type(value, SpatialCoordinate):
+    if extract_unique_domain(value) is None:  # UFL cannot interpolate plain numbers
         entries = np.asarray([value[index](()) for index in np.ndindex(value.ufl_shape)], dtype=np.float64)
         value = fem.Constant(mesh.mesh, entries.reshape(value.ufl_shape))
     dofmap = function.function_space.dofmap.index_map
@@ -130,7 +131,7 @@ def solve_in_time(
     degree: int,
     settings: TimeSettings,
     estimate: bool,
-    progress: Progress,
+    journal: Journal,
 ) -> tuple[FiniteElementHistory, dict[str, Any]]:
     """The solution on every rank, and {"seconds", "cpu_seconds", "unknowns", "steps", "scheme", "warnings", ...}.
 
@@ -139,58 +140,67 @@ def solve_in_time(
     """
     start, cpu = time.perf_counter(), time.process_time()
     level = Level(problem, size, degree, settings)
-    warnings = level.warnings
+    error: float | None = None
     if settings.steps is None:
         tolerance = settings.tolerance or TOLERANCE
-        coarse, run, error = _to_tolerance(level, tolerance, progress)
+        coarse, run, error = _to_tolerance(level, tolerance, journal)
         finer = run
         if error > tolerance:
-            warnings.append(
+            level.warnings.append(
                 f"the error in time is estimated at {error:.1e} with {run.steps} steps, above the tolerance "
                 f"{tolerance:.0e}: more than {MOST_STEPS} steps are not taken"
             )
     else:
         times = np.linspace(*level.interval, settings.steps + 1)
-        coarse = run = level.march(times, progress)
+        coarse = run = level.march(times, journal)
     info = {
         "unknowns": level.system.unknowns_count,
         "steps": run.steps,
         "scheme": level.stepper.scheme,
         "factorisations": level.stepper.factorisations,
         "history": [],
-        "warnings": warnings,
+        "warnings": level.warnings,
         **_cost(start, cpu),
     }
-    if not estimate:
-        return level.history(run), info
-    start, cpu = time.perf_counter(), time.process_time()
-    if settings.steps is not None:
-        finer = level.march(halved(coarse.times), progress)
-        error = (RICHARDSON + 1) / RICHARDSON * level.difference(coarse, finer)
-    info |= {"time_error": error}
-    # the fine level makes the time error of `coarse`; with extrapolation in time the exact solution is about
-    # fine + 4/3 (finer - coarse), so its difference from the solution is that of `fine` from
-    factor = (RICHARDSON + 1) / RICHARDSON
+    if estimate:
+        start, cpu = time.perf_counter(), time.process_time()
+        if error is None:
+            finer = level.march(halved(coarse.times), journal)
+            error = EXTRAPOLATION * level.difference(coarse, finer)
+        half = (problem.domain.default_size if size is None else size) / 2
+        fine = Level(problem, half, degree + 1, settings)
+        info |= _estimated_error(level, fine, run, coarse, finer, journal)
+        info["estimate"] = {"unknowns": fine.system.unknowns_count, **_cost(start, cpu)}
+    if error is not None:
+        info["time_error"] = error
+        run = thinned(level.system, run, INTERPOLATION * error)
+    return level.history(run), info
+
+
+def _estimated_error(
+    level: Level, fine: Level, run: Run, coarse: Run, finer: Run, journal: Journal
+) -> dict[str, Any]:
+    """The error of `run`, with the second level of space run on the grid of `coarse`.
+
+    Extrapolated in time, the exact solution is about fine + 4/3 (finer - coarse), so the error of `run` is the
+    difference of `fine` from run - 4/3 (finer - coarse).
+    """
     corrected = [
-        u - factor * (b - a)
+        u - EXTRAPOLATION * (b - a)
         for u, a, b in zip(run.at(coarse.times), coarse.values, finer.at(coarse.times), strict=True)
     ]
-    where = times_of_errors(level.interval)
-    kept = np.unique(stencil(coarse.times, where[0]))
+    times, weights = times_of_errors(level.interval)
+    kept = np.unique(stencil(coarse.times, times))
     given = level.history(Run(coarse.times[kept], [corrected[n] for n in kept]))
-    size = problem.domain.default_size if size is None else size
-    fine = Level(problem, size / 2, degree + 1, settings)
-    known = fine.history(march(fine.stepper, fine.start, coarse.times, progress, kept))
-    info |= difference_in_time(problem.fields, given, known, *where)
-    info["estimate"] = {"unknowns": fine.system.unknowns_count, **_cost(start, cpu)}
-    return level.history(thinned(level.system, run, INTERPOLATION * error)), info
+    known = fine.history(march(fine.stepper, fine.start, coarse.times, journal, kept))
+    return difference_in_time(level.problem.fields, given, known, times, weights)
 
 
-def _to_tolerance(level: Level, tolerance: float, progress: Progress) -> tuple[Run, Run, float]:
+def _to_tolerance(level: Level, tolerance: float, journal: Journal) -> tuple[Run, Run, float]:
     """Two runs, the second with every step of the first halved, and the second's error in time."""
-    coarse = adaptive(level.stepper, level.start, level.interval, tolerance, progress)
+    coarse = adaptive(level.stepper, level.start, level.interval, tolerance, journal)
     while True:
-        fine = level.march(halved(coarse.times), progress)
+        fine = level.march(halved(coarse.times), journal)
         error = level.difference(coarse, fine) / RICHARDSON
         if error <= tolerance or 2 * fine.steps > MOST_STEPS:
             return coarse, fine, error

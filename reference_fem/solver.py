@@ -26,6 +26,7 @@ from mlpde.solution import Solution
 from reference_fem import adaptive, eigenproblem
 from reference_fem.estimate import mode_difference, relative_difference
 from reference_fem.evolution import TimeSettings, solve_in_time
+from reference_fem.journal import Journal
 from reference_fem.linear_solver import Choice
 from reference_fem.steady import solve_level
 
@@ -125,12 +126,8 @@ class FEM:
         return found.function, found.info
 
     def _in_time(self, problem: Problem | SemilinearParabolic, monitor: Any) -> tuple[Any, dict[str, Any]]:
-        def progress(step: int, total: int, t: float) -> None:
-            if monitor is not None:
-                monitor.update(step, total, t=t)
-
         settings = TimeSettings(self.scheme, self.steps, self.tolerance, self.linear_solver)
-        arguments = (self.size, self.degree, settings, self.estimate, progress)
+        arguments = (self.size, self.degree, settings, self.estimate, Journal(monitor))
         if isinstance(problem, SemilinearParabolic):
             function, info = solve_in_time(initial_value_problem(problem), *arguments)
             return function.backward(problem.horizon), info

@@ -8,7 +8,7 @@ sqrt((t - t0) / T): what is rough at the start is smoothed soon, and counts in L
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from mlpde.errors import InputError
 from reference_fem.difference_formulas import STENCIL, lagrange_weights, stencil, third_derivative
-from reference_fem.time_stepping import State, StepFailed, Stepper
+from reference_fem.journal import Journal
+from reference_fem.time_stepping import START, State, StepFailed, Stepper
 from reference_fem.time_system import TimeSystem
 
 FINEST = 24  # the shortest step is the interval over 2^FINEST
@@ -25,8 +26,6 @@ FIRST = 6  # the first step tried is the interval over 2^FIRST
 LARGEST = 3  # no step is longer than the interval over 2^LARGEST
 GROWTH = 12.0  # a step is doubled if its error is that much below the tolerance: 2^3, and some reserve
 MOST_STEPS = 20_000
-
-Progress = Callable[[int, int, float], None]  # steps done, steps in all (a guess), time
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,64 +53,60 @@ def halved(times: NDArray) -> NDArray:
 
 
 def march(
-    stepper: Stepper, start: State, times: NDArray, progress: Progress, kept: NDArray | None = None
+    stepper: Stepper, start: State, times: NDArray, journal: Journal, kept: NDArray | None = None
 ) -> Run:
     """The run on a given grid; InputError, with time and step, if a step does not converge.
 
     kept: the numbers of the times whose values are wanted; all by default.
     """
     wanted = set(range(len(times)) if kept is None else kept.tolist())
-    state = stepper.consistent(start, float(times[-1] - times[0]))
-    states = [state]
-    values: list[Any] = [state.u]
-    for n, t in enumerate(times[1:], 1):
+    span = float(times[-1] - times[0])
+    record = journal.begin(lambda: stepper.consistent(start, span))
+    for n in range(len(record.times), len(times)):
+        t = float(times[n])
         try:
-            states = [*states[1 - STENCIL :], stepper.advance(states, float(t))]
+            state = stepper.advance(record.states, t)
         except StepFailed as failure:
-            raise _failed(states[-1].t, float(t), failure, "more steps are needed") from None
-        values.append(states[-1].u if n in wanted else None)
-        progress(n, len(times) - 1, float(t))
-    return Run(times[sorted(wanted)], [values[n] for n in sorted(wanted)])
+            raise _failed(record.times[-1], t, failure, "more steps are needed") from None
+        journal.accept(record, state, len(times) - 1, n in wanted)
+    return Run(times[sorted(wanted)], [record.values[n] for n in sorted(wanted)])
 
 
 def adaptive(
-    stepper: Stepper, start: State, interval: tuple[float, float], tolerance: float, progress: Progress
+    stepper: Stepper, start: State, interval: tuple[float, float], tolerance: float, journal: Journal
 ) -> Run:
     """The run whose steps keep the local error below the tolerance; InputError if a step fails at any length."""
     begin, span = interval[0], interval[1] - interval[0]
     unit = span / 2**FINEST
-    state = stepper.consistent(start, span)
-    states, values = [state], [state.u]
-    times, position, step = [begin], 0, 2 ** (FINEST - FIRST)
+    record = journal.begin(lambda: stepper.consistent(start, span), 2 ** (FINEST - FIRST))
+    position = round((record.times[-1] - begin) / unit)
     while position < 2**FINEST:
+        step = record.step
         t = begin + unit * (position + step)
         try:
-            state = stepper.advance(states, t)
+            state = stepper.advance(record.states, t)
         except StepFailed as failure:
             if step == 1:
-                raise _failed(states[-1].t, t, failure, "no step is short enough") from None
-            step = max(1, step // 4)
+                raise _failed(record.times[-1], t, failure, "no step is short enough") from None
+            record.step = max(1, step // 4)
             continue
-        error = _local_error(stepper, [*states, state]) * np.sqrt((t - begin) / span)
+        error = _local_error(stepper, [*record.states, state]) * np.sqrt((t - begin) / span)
         if error > tolerance and step > 1:
-            step = max(1, step // (4 if len(states) == 1 else 2))
+            record.step = max(1, step // (4 if position == 0 else 2))
             continue
-        position += step
-        states = [*states[1 - STENCIL :], state]
-        values.append(state.u)
-        times.append(t)
-        if len(times) > MOST_STEPS:
+        if len(record.times) > MOST_STEPS:
             raise InputError(
                 f"{MOST_STEPS} steps in time led to t = {t:.4g} only, with a local error of {tolerance:.0e}: set a "
                 "larger tolerance, or the number of steps"
             )
-        progress(len(times) - 1, min(MOST_STEPS, (len(times) - 1) * 2**FINEST // position), t)
-        equal = len(states) == STENCIL and abs(2 * states[-2].t - states[-3].t - t) < unit * step / 2
+        position += step
+        latest = [*record.states, state][-3:]
+        equal = len(record.times) > START and abs(2 * latest[1].t - latest[0].t - t) < unit * step / 2
         may_grow = equal and step < 2 ** (FINEST - LARGEST)
         if may_grow and position % (2 * step) == 0 and error * GROWTH <= tolerance:
-            step *= 2
-    times[-1] = interval[1]
-    return Run(np.asarray(times), values)
+            record.step = 2 * step
+        journal.accept(record, state, min(MOST_STEPS, len(record.times) * 2**FINEST // position))
+    return Run(np.array([*record.times[:-1], interval[1]]), list(record.values.values()))
 
 
 def _failed(t: float, end: float, failure: StepFailed, remedy: str) -> InputError:
@@ -135,18 +130,18 @@ def _local_error(stepper: Stepper, states: list[State]) -> float:
     return float(ratios.max())
 
 
-def difference(system: TimeSystem, coarse: Run, fine: Run) -> NDArray:
-    """|coarse - fine| / |fine| of each field, the larger of its values at the end and in L2(0, T).
+def difference(system: TimeSystem, times: NDArray, values: Iterable[NDArray], fine: Run) -> NDArray:
+    """|values - fine| / |fine| of each field, the larger of its values at the end and in L2(0, T).
 
-    The times of `coarse` are among those of `fine`.
+    The times are among those of `fine`.
     """
     squares = np.array(
         [
             [system.norms(a - b) ** 2, system.norms(b) ** 2]
-            for a, b in zip(coarse.values, fine.at(coarse.times), strict=True)
+            for a, b in zip(values, fine.at(times), strict=True)
         ]
     )  # (times, 2, fields)
-    both = np.stack([squares[-1], np.trapezoid(squares, coarse.times, axis=0)])
+    both = np.stack([squares[-1], np.trapezoid(squares, times, axis=0)])
     trifle = both[:, 1].max(axis=1, keepdims=True) * 1e-24
     sizes = np.maximum(both[:, 1], trifle).clip(np.finfo(float).tiny)
     return np.sqrt(both[:, 0] / sizes).max(axis=0)
@@ -159,11 +154,11 @@ def thinned(system: TimeSystem, run: Run, tolerance: float) -> Run:
         fewer = Run(best.times[::2], best.values[::2])
         nodes = stencil(fewer.times, run.times)
         weights = lagrange_weights(fewer.times[nodes], run.times)
-        values = [
+        interpolated: Any = (
             sum(w * fewer.values[n] for w, n in zip(row, numbers, strict=True))
             for row, numbers in zip(weights, nodes, strict=True)
-        ]
-        if difference(system, Run(run.times, values), run).max() > tolerance:
+        )
+        if difference(system, run.times, interpolated, run).max() > tolerance:
             return best
         best = fewer
     return best

@@ -40,7 +40,8 @@ NEWTON_STEPS = 20
 SLOW = 0.2  # convergence factor from which on new factors pay
 START = 2  # steps by SDIRK2 before the scheme takes over
 INSTANT = 1e-6  # of the interval: a step that makes initial values satisfy the equations without rates
-ROUNDING = 1e-10  # of the terms of a balance
+ROUNDING = 1e-12  # of the terms of a balance
+GROWN = 1.01  # an imbalance that much larger is looked at again
 SIZE = 1e-12  # of the largest field: a smaller one is rounding
 
 
@@ -71,7 +72,7 @@ class Stepper:
         self.free = declared(problem, system)
         self.factors: OrderedDict[str, PinnedSolver] = OrderedDict()  # by the factor a
         self.factorisations = self.solves = 0
-        self.imbalance: dict[str, float] = {}  # of the data by field, the largest so far
+        self._uneven: dict[int, float] = {}  # how far data are out of balance, the largest so far
         self.rated = np.flatnonzero(system.evolution.orders)
         self._means = {
             k: system.field(integrals(system, k).array_r, k).copy()
@@ -136,16 +137,16 @@ class Stepper:
         for step in range(NEWTON_STEPS):
             system.residual(b)
             norm = b.norm()
-            if step == 0:
-                first = norm
-                system.check_finite(b.array_r, f"the weak form at t = {t:.4g}")
-            elif not np.isfinite(norm):
+            first = first if step else norm
+            if not np.isfinite(norm):
+                if linear or not self.solves:
+                    system.check_finite(b.array_r, f"the weak form at t = {t:.4g}")
                 raise StepFailed(f"the residual is not finite after {step} Newton steps")
             factors = self._factors(key)
             correction, uneven = factors.solve(b)
             self.solves += 1
             if step == 0:
-                self._balance(factors, uneven, b, x)
+                self._balance(factors, uneven, x)
             x.axpy(-1.0, correction)
             system.write(x)
             if linear:
@@ -173,16 +174,24 @@ class Stepper:
             raise InputError(f"the solution is not finite at t = {t:.4g}: its coefficients overflow")
         return State(t, (values, *system.rates(values)), formula.error)  # type: ignore[arg-type]
 
-    def _balance(self, factors: PinnedSolver, uneven: dict[int, float], b: Any, x: Any) -> None:
-        """Record, and check, how far the data of fields without a constant of their own are out of balance."""
+    def _balance(self, factors: PinnedSolver, uneven: dict[int, float], x: Any) -> None:
+        """InputError if the data of a field without a constant of its own are out of balance.
+
+        uneven: the size of the source that was spread.  It is compared with the residual of the data alone, the
+        unknowns zero inside, whenever it has grown.
+        """
         for k, value in uneven.items():
-            total = norm1(b, self.system, k) + ROUNDING * factors.magnitude(k) * x.norm(
-                PETSc.NormType.INFINITY
-            )
-            name = self.problem.fields[k].name
-            ratio = value / total if total > 0 else 0.0
-            self.imbalance[name] = max(ratio, self.imbalance.get(name, 0.0))
-        check_balance(self.imbalance)
+            rounding = ROUNDING * factors.magnitudes[k] * x.norm(PETSc.NormType.INFINITY)
+            if value <= max(GROWN * self._uneven.get(k, 0.0), rounding):
+                continue
+            self._uneven[k] = value
+            data, b = self.system.vector(), self.system.vector()
+            data.array[self.system.fixed] = x.array_r[self.system.fixed]
+            self.system.write(data)
+            self.system.residual(b)
+            self.system.write(x)
+            total = norm1(b, self.system, k)
+            check_balance({self.problem.fields[k].name: value / total if total > 0 else 0.0})
 
     def _factors(self, key: str) -> PinnedSolver:
         if key in self.factors:

@@ -7,9 +7,10 @@ import pytest
 import ufl
 from ufl import grad, inner
 
-from geometry import interval, rectangle
-from mlpde import Dirichlet, Field, InputError, Problem, case_files, dt, solve
+from geometry import disk, interval, rectangle
+from mlpde import Dirichlet, Field, InputError, Problem, case_files, compare, dt, solve
 from mlpde.exact import exact_solution
+from mlpde.monitor import Monitor
 from mlpde.problem import Case
 from mlpde.solution import Solution
 from reference_fem import FEM
@@ -179,6 +180,27 @@ def test_the_trapezoidal_rule_keeps_the_energy_of_a_wave():
     assert rates == pytest.approx([2.5 * np.pi**2] * 3, rel=4e-3)
 
 
+def test_an_electric_field_in_a_cavity_oscillates():
+    """E_tt + curl curl E = 0 by edge elements, whose nodal values are not shared by cells."""
+
+    def exact(x, t):
+        a, b = ufl.pi * x[0], ufl.pi * x[1]
+        mode = ufl.as_vector([-ufl.cos(a) * ufl.sin(b), ufl.sin(a) * ufl.cos(b)])
+        return ufl.cos(np.sqrt(2) * ufl.pi * t) * mode
+
+    problem = Problem(
+        SQUARE,
+        Field("E", family="Nedelec"),
+        lambda u, v, omega: (inner(dt(dt(u)), v) + inner(ufl.curl(u), ufl.curl(v))) * omega.dx,
+        dirichlet=Dirichlet("all", 0.0),
+        exact=exact,
+        time=(0.0, 0.5),
+        initial=(lambda x: exact(x, 0.0), 0.0),
+    )
+    _, true = errors(problem, steps=64, size=0.2, degree=3, estimate=False)
+    assert true["E"]["l2_time"] < 3e-3
+
+
 def test_a_saved_solution_is_evaluated_at_any_time(tmp_path):
     found, _ = errors(nonlinear(), steps=10, estimate=False)
     loaded = Solution.load(found.save(tmp_path / "solution"))
@@ -293,6 +315,27 @@ def test_several_fields_that_do_not_fit_are_named(initial, value, sentence):
         solve(problem, FEM(size=0.3, estimate=False))
 
 
+def test_a_curved_wall_that_leaves_data_slightly_out_of_balance_is_no_error():
+    """A divergence-free velocity on a circle: its interpolation between the nodes has a small flux through it."""
+
+    def wall(x, t):
+        return (1 + t) * ufl.as_vector(
+            [ufl.sin(2 * x[0]) * ufl.cos(2 * x[1]), -ufl.cos(2 * x[0]) * ufl.sin(2 * x[1])]
+        )
+
+    problem = Problem(
+        disk(1.0, (0.1, 0.2)),
+        [Field("u", shape=(2,)), Field("p", mean_zero=True)],
+        stokes,
+        dirichlet=Dirichlet("all", wall, field="u"),
+        time=(0.0, 1.0),
+        initial={"u": lambda x: wall(x, 0.0)},
+    )
+    found = solve(problem, FEM(size=0.4, steps=10, estimate=False))
+    x, weights, normals = found.mesh.boundary_quadrature("circle", 6)
+    assert abs(weights @ (found.evaluate(x)["u"] * normals).sum(1)) < 1e-2
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
@@ -312,3 +355,39 @@ def test_the_published_numbers_of_the_cases_in_time_are_met():
         found = solve(case, FEM(estimate=False))
         for quantity, (value, _) in case.published.items():
             assert found.quantities[quantity] == pytest.approx(value, abs=2e-3 * max(1, abs(value))), quantity
+
+
+def test_solutions_in_time_are_compared_and_reported(tmp_path):
+    case = case_files.load("hjb_2d")
+    fem = FEM(size=1.2, degree=2, steps=8, estimate=False)
+    exact = compare(case, [fem])
+    assert exact.reference.solver == "exact"
+    result = compare(case, [fem], reference=FEM(size=1.2, degree=3, steps=16), out=tmp_path / "out")
+    error, other = (c.metrics["solutions"][0]["errors"]["u"] for c in (exact, result))
+    assert error["l2"] == pytest.approx(other["l2"], rel=0.2)
+    assert error["l2_time"] == pytest.approx(other["l2_time"], rel=0.2)
+    assert set(result.metrics["reference"]["estimated_error"]["u"]) == {"l2", "h1", "l2_time"}
+    assert "L2(0, T)" in (tmp_path / "out" / "report.md").read_text()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9], ids=["first run", "second run", "second level"])
+def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_result(tmp_path, share):
+    problem, fem = nonlinear(), FEM(degree=2, tolerance=1e-3)
+    steps: list[float] = []
+    whole = fem.solve(problem, monitor=Monitor(display=lambda *_: steps.append(0)))
+    total, killed_at = len(steps), int(share * len(steps))
+
+    def count(*_):
+        steps.append(1)
+        if sum(steps) == killed_at:
+            raise KeyboardInterrupt
+
+    first = Monitor(tmp_path / "checkpoint", {}, display=count)
+    first.save_every = 0.0
+    with pytest.raises(KeyboardInterrupt):
+        fem.solve(problem, monitor=first)
+    found = fem.solve(problem, monitor=Monitor(tmp_path / "checkpoint", {}, resume=True, display=count))
+    assert sum(steps) == total + 1  # the step that was interrupted is made again
+    points, times = np.array([[0.2], [0.6]]), np.array([0.3, 1.0])
+    assert np.allclose(found(points, times), whole(points, times), rtol=1e-8)
+    assert found.info["estimated_error"]["u"] == pytest.approx(whole.info["estimated_error"]["u"], rel=1e-4)
