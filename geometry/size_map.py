@@ -19,6 +19,7 @@ STEPS = 8  # an octave of sizes: rounding errors, as between one process and two
 COAT = (
     0.5  # of the element size: how far the map reaches beyond a boundary, which may bulge out of its facets
 )
+EDGES = {1: 1.0, 2: 1.0, 3: 1.3}  # mean length of gmsh's edges relative to the size asked for, by dimension
 _VIEWS = {1: "SL", 2: "ST", 3: "SS"}  # gmsh's scalar views on simplices
 
 
@@ -40,12 +41,15 @@ class SizeMap:
 
     @classmethod
     def on(cls, mesh: Mesh, sizes: np.ndarray) -> "SizeMap":
-        """From one size a cell (C,) of the mesh: means at the vertices, graded, and continued beyond the boundary."""
+        """From the mean edge length (C,) wanted on each cell of the mesh, as `mesh.sizes` tells it of the mesh itself.
+
+        Means at the vertices, graded, and continued beyond the boundary.
+        """
         cells = mesh.cells[:, : mesh.dim + 1]
         vertices, cells = np.unique(cells, return_inverse=True)
         cells = cells.reshape(-1, mesh.dim + 1)
         points = mesh.points[vertices]
-        total = np.bincount(cells.ravel(), np.repeat(np.log(sizes), mesh.dim + 1))
+        total = np.bincount(cells.ravel(), np.repeat(np.log(sizes / EDGES[mesh.dim]), mesh.dim + 1))
         at_vertices = np.exp(total / np.bincount(cells.ravel()))
         at_vertices = _graded(points, cells, at_vertices)
         at_vertices = 2.0 ** (np.round(STEPS * np.log2(at_vertices)) / STEPS)
