@@ -46,6 +46,7 @@ LIMITS: dict[str, dict[str, float | str]] = {
     "variable_coefficient": {"fem": 1e-3, "rfm": 1e-10, "pinn": 1e-2},
 }
 SLOW = {
+    ("bracket_3d", "pinn"),
     ("kirsch_plate", "rfm"),
     *((case, "pinn") for case in ("ball_poisson", "kirsch_plate", "lid_driven_cavity", "neo_hookean_block")),
     *((case, "pinn") for case in ("ns2d_backstep", "stokes_driven", "stokes_three_holes")),
