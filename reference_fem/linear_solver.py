@@ -17,7 +17,10 @@ from reference_fem.multigrid import PREFIX, conjugate_gradients, is_one_lagrange
 from reference_fem.system import System
 
 Choice = Literal["auto", "direct", "iterative"]
-LARGE = {2: 200_000, 3: 20_000}  # unknowns from which iteration is faster than MUMPS; in 1-D it never is
+LARGE = {
+    2: 50_000,
+    3: 10_000,
+}  # unknowns from which iteration is clearly faster than MUMPS; in 1-D it never is
 SYMMETRIC = 1e-10  # rounding of x.Ay - y.Ax, relative
 REASONS = PETSc.KSP.ConvergedReason
 NOT_POSITIVE = (

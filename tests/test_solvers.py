@@ -61,6 +61,7 @@ LIMITS: dict[str, dict[str, float | str]] = {
 }
 SLOW = {
     ("heat2d_cg", "fem"),
+    ("bracket_3d", "pinn"),
     ("kirsch_plate", "rfm"),
     *((case, "pinn") for case in ("ball_poisson", "kirsch_plate", "lid_driven_cavity", "neo_hookean_block")),
     *((case, "pinn") for case in ("ns2d_backstep", "stokes_driven", "stokes_three_holes")),
