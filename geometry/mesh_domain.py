@@ -51,8 +51,15 @@ class MeshDomain(Domain):
         )
         return _Cad(groups, np.stack([x.min(0), x.max(0)]), curves={}, areas={}, curved=frozenset())
 
-    def mesh(self, size: float | None = None, order: int = 2) -> Mesh:
-        """The mesh, split until it has the size; see the class. Order 1 leaves out the curvature of its cells."""
+    def mesh(self, size: float | None = None, order: int = 2, sizes: Any = None) -> Mesh:
+        """The mesh, split until it has the size; see the class. Order 1 leaves out the curvature of its cells.
+
+        Raises GeometryError for a map of element sizes: the mesh is refined as a whole.
+        """
+        if sizes is not None:
+            raise GeometryError(
+                "a mesh from a file is refined as a whole, not by a map of element sizes; set a size."
+            )
         if order not in (1, 2, 3):
             raise GeometryError(f"the order of a mesh is 1, 2 or 3, not {order!r}.")
         size = self.default_size if size is None else _check_size(size)

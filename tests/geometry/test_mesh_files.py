@@ -60,6 +60,8 @@ def test_the_size_never_exceeds_what_was_asked_for(tmp_path):
         for mesh in (read.mesh(), read.mesh(0.02), read.mesh(10.0))
     ]
     assert longest[0] <= 0.05 and longest[1] <= 0.02 < longest[0] < longest[2]
+    with pytest.raises(GeometryError, match="is refined as a whole, not by a map of element sizes"):
+        read.mesh(0.02, sizes=object())
     again = pickle.loads(pickle.dumps(read))
     assert again.mesh().volumes.sum() == read.mesh().volumes.sum() and again.boundaries == read.boundaries
 
