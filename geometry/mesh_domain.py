@@ -53,11 +53,16 @@ class MeshDomain(Domain):
         return _Cad(groups, np.stack([x.min(0), x.max(0)]), curves={}, areas={}, curved=frozenset())
 
     def mesh(self, size: float | None = None, order: int = 2, sizes: SizeMap | None = None) -> Mesh:
-        """The mesh, split until it has the size; see the class. Order 1 leaves out the curvature of its cells."""
+        """The mesh, split until it has the size; see the class. Order 1 leaves out the curvature of its cells.
+
+        Raises GeometryError for a map of element sizes: the mesh is refined as a whole.
+        """
+        if sizes is not None:
+            raise GeometryError(
+                "a mesh from a file is refined as a whole, not by a map of element sizes; set a size."
+            )
         if order not in (1, 2, 3):
             raise GeometryError(f"the order of a mesh is 1, 2 or 3, not {order!r}.")
-        if sizes is not None:
-            raise GeometryError("a finished mesh is refined as a whole only, by a smaller size.")
         size = self.default_size if size is None else _check_size(size)
         splits = max(0, math.ceil(math.log2(self._longest / size) - 1e-9))
         if (splits, order, "") not in self._meshes:

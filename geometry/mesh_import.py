@@ -57,7 +57,7 @@ def _domain(elements: Elements, boundaries: Names, scale: float, size: float | N
     cells = orient(points, inverse.reshape(cells.shape), dim, max(order))
     regions, cell_regions = _regions(np.concatenate([block.labels for block in of_cells]))
 
-    outer, sides, inside = _facets(cells, dim)
+    outer, sides, inside = _facets(points, cells, dim)
     names, inner = _names_in_file(elements, of_facets, used, outer, inside)
     centres = points[outer].mean(1)
     slit = _doubled(centres)
@@ -102,16 +102,31 @@ def _regions(labels: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
     return tuple(map(str, names)), numbers.ravel()
 
 
-def _facets(cells: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _facets(points: np.ndarray, cells: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vertices (F, dim) and cells (F,) of the facets with one cell, and vertices (sorted) of those with two."""
-    all_facets = cells[:, reference.facet_vertices(dim)].reshape(-1, dim)
-    _, first, count = np.unique(np.sort(all_facets, axis=1), axis=0, return_index=True, return_counts=True)
+    of_cells = cells[:, reference.facet_vertices(dim)].reshape(-1, dim)
+    facets, number, count = np.unique(
+        np.sort(of_cells, axis=1), axis=0, return_inverse=True, return_counts=True
+    )
     if (count > 2).any():
         raise GeometryError(
             f"{int((count > 2).sum())} facets belong to more than two cells; look for cells given twice."
         )
-    outer = first[count == 1]
-    return all_facets[outer], outer // (dim + 1), np.sort(all_facets[first[count == 2]], axis=1)
+    order = np.argsort(number.ravel(), kind="stable")  # facet i of a cell lies opposite to its vertex i
+    start = np.cumsum(count) - count
+    first, second, outer = order[start[count == 2]], order[start[count == 2] + 1], order[start[count == 1]]
+    corners = points[facets[count == 2]]
+    one, other = (
+        reference.determinant(np.concatenate([corners[:, 1:], tips[:, None]], axis=1) - corners[:, :1])
+        for tips in (points[cells[side // (dim + 1), side % (dim + 1)]] for side in (first, second))
+    )
+    folded = one * other > 0
+    if folded.any():
+        raise GeometryError(
+            f"{int(folded.sum())} facets have both their cells on one side, so elements are inverted and overlap near "
+            f"{_place(corners[folded].mean(1))}; repair them in the program that made the mesh."
+        )
+    return of_cells[outer], outer // (dim + 1), facets[count == 2]
 
 
 def _names_in_file(

@@ -116,11 +116,11 @@ SHAPES = {
         lambda x, s: _radius(x, (1, 2, 3)) <= 0.5 + s,
     ),
     "torus": Shape(
-        Domain(3, torus(0.6, 0.3, (1, 2, 3)).build, size=0.15),
-        2 * np.pi**2 * 0.6 * 0.09,
-        {"surface": 4 * np.pi**2 * 0.6 * 0.3},
-        [[0.1, 1.1, 2.7], [1.9, 2.9, 3.3]],
-        lambda x, s: np.hypot(np.hypot(x[:, 0] - 1, x[:, 1] - 2) - 0.6, x[:, 2] - 3) <= 0.3 + s,
+        Domain(3, torus(0.63, 0.31, (1, 2, 3)).build, size=0.15),
+        2 * np.pi**2 * 0.63 * 0.31**2,
+        {"surface": 4 * np.pi**2 * 0.63 * 0.31},
+        [[0.06, 1.06, 2.69], [1.94, 2.94, 3.31]],
+        lambda x, s: np.hypot(np.hypot(x[:, 0] - 1, x[:, 1] - 2) - 0.63, x[:, 2] - 3) <= 0.31 + s,
     ),
 }
 

@@ -60,6 +60,8 @@ def test_the_size_never_exceeds_what_was_asked_for(tmp_path):
         for mesh in (read.mesh(), read.mesh(0.02), read.mesh(10.0))
     ]
     assert longest[0] <= 0.05 and longest[1] <= 0.02 < longest[0] < longest[2]
+    with pytest.raises(GeometryError, match="is refined as a whole, not by a map of element sizes"):
+        read.mesh(0.02, sizes=object())
     again = pickle.loads(pickle.dumps(read))
     assert again.mesh().volumes.sum() == read.mesh().volumes.sum() and again.boundaries == read.boundaries
 
@@ -233,6 +235,10 @@ TRIANGLES = ("triangle", np.array([[0, 1, 2], [0, 2, 3]]))
             {"cells": [("triangle", np.array([[0, 1, 2], [0, 2, 3], [2, 3, 0]]))]},
             "1 facets belong to more than two cells; look for cells given twice",
         ),
+        (
+            {"points": np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0.9, 0.2, 0]])},
+            r"1 facets have both their cells on one side, so elements are inverted and overlap near \(0.5, 0.5\)",
+        ),
         ({"cells": [("vertex", np.array([[0]]))]}, "the file holds no mesh"),
     ],
 )
@@ -241,6 +247,17 @@ def test_wrong_meshes(tmp_path, changes, message):
     meshio.write(path, _corner(**changes))
     with pytest.raises(GeometryError, match=message):
         Domain.from_file(path, boundaries=lambda x: "rim")
+
+
+def test_an_inverted_curved_element_is_refused(tmp_path):
+    """Its vertices are right, but the middle of one edge lies far inside."""
+    points = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0.5, 0.6, 0], [0.5, 0.5, 0], [0, 0.5, 0]])
+    mesh = meshio.Mesh(points, [("triangle6", np.arange(6)[None])])
+    meshio.write(tmp_path / "bent.vtu", mesh)
+    with pytest.raises(
+        GeometryError, match=r"bent.vtu: 1 of 1 elements are inverted or degenerate \(scaled Jacobian -"
+    ):
+        Domain.from_file(tmp_path / "bent.vtu", boundaries=lambda x: "rim")
 
 
 def test_wrong_files(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 import ufl
 
 from geometry import Domain, rectangle, slit_square
-from mlpde import Dirichlet, Field, Problem, solve
+from mlpde import Dirichlet, Field, Problem, case_files, solve
 from reference_fem import FEM
 
 
@@ -90,3 +90,25 @@ def test_fem_converges_on_a_mesh_from_a_file(tmp_path, order):
     assert np.log2(errors[0] / errors[1]) > 2.7
     scale = np.sqrt(weights @ (np.exp(points[:, 0]) * np.sin(points[:, 1])) ** 2)
     assert 0.5 < solution.info["estimated_error"]["u"]["l2"] / (errors[-1] / scale) < 2
+
+
+def test_volume_functionals_beat_boundary_integrals():
+    """Drag and lift of the cylinder of Schaefer and Turek, beside Nabh's numbers, on one coarse mesh."""
+    case = case_files.load("cylinder_flow")
+    found = solve(case, FEM(degree=3, size=0.06, estimate=False)).quantities
+    for name, asked in (("drag", 5e-5), ("lift", 1e-3)):
+        by_volume, by_boundary = (
+            abs(found[q] / case.published[name][0] - 1) for q in (name, f"{name} by the boundary")
+        )
+        assert by_volume < asked and by_volume < by_boundary / 5
+
+
+def test_a_cluster_of_holes_with_gaps_of_2_percent():
+    """The peak stress is converged to 1 %; the resultant by a volume functional is in equilibrium with the load."""
+    case = case_files.load("hole_cluster_elasticity")
+    size = case.problem.domain.default_size
+    coarse, fine = (solve(case, FEM(degree=3, size=h, estimate=False)).quantities for h in (size, size / 2))
+    assert abs(coarse["peak stress"] / fine["peak stress"] - 1) < 0.01
+    assert abs(fine["force on the bottom"] / 8 - 1) < 1e-9
+    assert abs(fine["force on the bottom by its stress"] / 8 - 1) > 1e-8
+    assert case.problem.domain.mesh(order=3).scaled_jacobians().min() > 0.2
