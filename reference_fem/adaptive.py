@@ -6,7 +6,7 @@ exact and elements well shaped; the second level has half of these sizes.
 
 The difference is preferred to a residual because it holds for every kind of problem alike: fields of different units,
 multipliers, edge elements, eigenmodes, coefficients that jump, conditions of all kinds.  The last level needs it in any
-case, and the meshes before are small, as long as each has some times the cells of the one before.
+case; where the solution is smooth the meshes before are small beside it, at a corner there are some of its size.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pytest
 import ufl
 from polynomial import polynomial
 
-from geometry import rectangle
+from geometry import disk, rectangle
 from mlpde import At, Case, Field, InputError, Problem, Solution
 
 SQUARE = rectangle(0.0, 0.0, 1.0, 1.0)
@@ -166,3 +166,18 @@ def test_what_cannot_be_loaded_is_named(tmp_path, polynomial_solvers):
     with pytest.raises(InputError, match="not a saved solution"):
         solution(polynomial()).save(tmp_path / "mine")
     assert (tmp_path / "mine" / "precious.txt").read_text() == "keep"
+
+
+def test_flags_tell_inside_extrapolated_and_outside():
+    mesh = disk(1.0).mesh()
+    facet = mesh.facet_gaps.argmax()  # the facet that the exact circle is furthest away from
+    arc = mesh.on_facets(np.full(101, facet), np.linspace(0, 1, 101)[:, None])[0]
+    between = arc[np.linalg.norm(arc, axis=1).argmin()]
+    exact = between / np.linalg.norm(between)
+    round_one = Solution("good", "Good()", U, polynomial(0, [1, 0]), mesh)
+    assert round_one.flags([[0.0, 0.0], exact, 1.01 * exact]).tolist() == [0, 1, 2]
+    assert np.isfinite(round_one([exact])).all()
+    with pytest.warns(UserWarning, match="1 of 1 points lie outside"):
+        assert np.isnan(round_one([1.01 * exact])).all()
+    with pytest.raises(InputError, match="points must have the shape"):
+        round_one.flags([0.0, 0.0])

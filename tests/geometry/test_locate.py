@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from geometry import annulus, ball, disk, plate_with_holes
+from geometry.gmsh_session import gmsh_session
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
@@ -141,3 +142,12 @@ def test_locating_costs_little_beside_gmsh():
     finally:
         gmsh.finalize()
     assert theirs / ours > 3, (ours, theirs)
+
+
+def test_ten_thousand_points_on_a_curved_mesh_are_told_as_gmsh_tells_them():
+    domain = ball(1.0)
+    points = np.random.default_rng(0).uniform(-1.05, 1.05, (10_000, 3))
+    with gmsh_session() as session:
+        domain.build(session.model)
+        inside = np.array([session.model.isInside(3, 1, point) for point in points], dtype=bool)
+    np.testing.assert_array_equal(domain.contains(points), inside)

@@ -26,7 +26,7 @@ def towards(mesh, point, smallest, slope=0.3):
 def test_elements_have_the_sizes_of_the_map(domain, point):
     plain = domain.mesh()
     mesh = domain.mesh(sizes=SizeMap.on(plain, np.full(len(plain.cells), 0.5 * domain.default_size)))
-    assert np.median(mesh.sizes) == pytest.approx(0.5 * np.median(plain.sizes), rel=0.15)
+    assert np.median(mesh.sizes) == pytest.approx(0.5 * domain.default_size, rel=0.15)
     graded = domain.mesh(sizes=towards(mesh, np.array(point), 0.01))
     nearest = np.linalg.norm(graded.points[graded.cells[:, : mesh.dim + 1]] - point, axis=-1).min(1).argmin()
     assert graded.sizes[nearest] < 0.6 * np.median(mesh.sizes)

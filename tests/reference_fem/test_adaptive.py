@@ -90,7 +90,8 @@ def test_a_peak_in_three_dimensions_is_found():
     assert true_error(solution, problem)["l2"] < 0.1
     assert solution.info["warnings"] == []
     centre = np.linalg.norm(solution.mesh.points[solution.mesh.cells[:, :4]].mean(1), axis=1)
-    assert 2 * np.median(solution.mesh.sizes[centre < 0.2]) < np.median(solution.mesh.sizes[centre > 0.8])
+    inner, outer = (np.median(solution.mesh.sizes[part]) for part in (centre < 0.2, centre > 0.8))
+    assert inner < outer / 1.5  # after one refinement
 
 
 def test_several_fields_of_different_units_are_refined_together():
