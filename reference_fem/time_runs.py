@@ -111,7 +111,7 @@ def adaptive(
 
 def _failed(t: float, end: float, failure: StepFailed, remedy: str) -> InputError:
     return InputError(
-        f"the step in time from t = {t:.6g} to {end:.6g} (length {end - t:.2e}) did not converge: {failure}; {remedy}, "
+        f"the step in time from t = {t:.6g}, of length {end - t:.2e}, did not converge: {failure}; {remedy}, "
         "or the problem has no solution from there on"
     )
 
