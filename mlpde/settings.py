@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import types
 import typing
 from typing import Any
 
@@ -28,9 +29,11 @@ def positive(solver: Any, *settings: str, zero: bool = False) -> None:
 
 
 def chosen(solver: Any, *settings: str) -> None:
-    """The settings are among the words that their type, a Literal, lists."""
+    """The settings are among the words that their type, a Literal or None, lists."""
     hints = typing.get_type_hints(type(solver))
     for name in settings:
-        words, value = typing.get_args(hints[name]), getattr(solver, name)
-        if value not in words:
+        kinds, value = typing.get_args(hints[name]), getattr(solver, name)
+        words = [word for kind in kinds for word in typing.get_args(kind) or (kind,)]
+        if value not in words and (value is not None or types.NoneType not in words):
+            words = [word for word in words if word is not types.NoneType]
             raise unknown(f"value of {solver.name}.{name}:", value, words)

@@ -51,6 +51,7 @@ class FEM:
     """
 
     name: ClassVar[str] = "fem"
+    parallel: ClassVar[bool] = True
     accepts: ClassVar[frozenset[str]] = frozenset(
         {
             "steady",
@@ -76,7 +77,7 @@ class FEM:
     def __post_init__(self) -> None:
         whole(self, 1, "degree", *(name for name in ("budget", "steps") if getattr(self, name) is not None))
         positive(self, *(name for name in ("size", "tolerance") if getattr(self, name) is not None))
-        chosen(self, "linear_solver", *(["scheme"] if self.scheme is not None else []))
+        chosen(self, "scheme", "linear_solver")
         if self.degree > 6:
             raise InputError(f"fem.degree must be an integer from 1 to 6, not {self.degree!r}")
 

@@ -198,13 +198,17 @@ def test_singular_solutions_are_warned_of_and_smooth_ones_are_not():
     ("settings", "sentence"),
     [
         ({"tolerance": 0.0}, "fem.tolerance must be a positive number"),
-        ({"tolerance": 1e-3, "estimate": False}, "it needs estimate=True"),
         ({"tolerance": 1e-3, "budget": 0}, "fem.budget must be an integer from 1 on"),
     ],
 )
 def test_what_is_no_tolerance_or_budget_is_refused(settings, sentence):
     with pytest.raises(InputError, match=sentence):
         FEM(**settings)
+
+
+def test_a_tolerance_of_a_steady_problem_needs_the_estimate():
+    with pytest.raises(InputError, match="it needs estimate=True"):
+        FEM(tolerance=1e-3, estimate=False).solve(case_files.load("square_poisson").problem)
 
 
 def test_the_reference_of_a_comparison_is_refined_and_its_mesh_and_warnings_are_in_the_report(tmp_path):

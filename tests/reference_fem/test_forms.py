@@ -178,7 +178,7 @@ def test_wrong_values(value, sentence):
 
 @pytest.mark.parametrize("options", [{"degree": 0}, {"degree": 2.5}, {"size": -1.0}, {"degree": 9}])
 def test_wrong_options(options):
-    with pytest.raises(InputError, match="FEM: "):
+    with pytest.raises(InputError, match=r"fem\.(degree|size) must be "):
         FEM(**options)
 
 

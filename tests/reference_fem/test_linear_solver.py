@@ -174,7 +174,7 @@ def test_options_that_do_not_converge_are_an_error(options):
 
 
 def test_wrong_choices():
-    with pytest.raises(InputError, match=r"linear_solver 'iterativ'.*'iterative'"):
+    with pytest.raises(InputError, match=r"fem\.linear_solver: 'iterativ'.*did you mean 'iterative'"):
         FEM(linear_solver="iterativ")
     fields = [Field("u"), Field("w")]
 

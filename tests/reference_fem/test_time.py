@@ -339,9 +339,9 @@ def test_a_curved_wall_that_leaves_data_slightly_out_of_balance_is_no_error():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"steps": 0}, "steps must be a positive integer, not 0"),
-        ({"tolerance": -1.0}, "tolerance must be positive, not -1.0"),
-        ({"scheme": "euler"}, "scheme must be 'bdf2' or 'theta', not 'euler'"),
+        ({"steps": 0}, "fem.steps must be an integer from 1 on, not 0"),
+        ({"tolerance": -1.0}, "fem.tolerance must be a positive number, not -1.0"),
+        ({"scheme": "euler"}, "value of fem.scheme: 'euler': there is 'bdf2', 'theta'"),
     ],
 )
 def test_wrong_settings_are_named(settings, sentence):
