@@ -16,5 +16,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for row in rows:
         table.add_row(*(f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row))
     console = Console()
+    if not console.is_terminal:  # a file has no width, and rich would cut the figures at 80 columns
+        console = Console(width=200)
     console.print(table)
     console.print()

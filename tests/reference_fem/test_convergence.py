@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import ufl
 
-from geometry import annulus, ball, disk, interval, rectangle, slit_square
+from geometry import Domain, annulus, ball, disk, interval, rectangle, slit_square
 from mlpde import Dirichlet, Field, Problem
 from reference_fem import FEM
 
@@ -185,3 +185,31 @@ def test_a_plane_wave_at_a_fixed_number_of_cells_a_wave_length(known):
     fixed = [solve(k, 1 / k) for k in (8.0, 16.0, 32.0)]
     assert fixed[1] < 2 * fixed[0] and fixed[2] < 2 * fixed[1]
     assert known.orders([solve(16.0, h) for h in (0.06, 0.03)])[0] > 2.8
+
+
+def test_several_integrals_of_one_kind_add_up(known):
+    """The measure of everything, of one region and of named boundaries, each more than once."""
+
+    def build(model):
+        pieces = [model.occ.addRectangle(x, 0, 0, 0.5, 1) for x in (0.0, 0.5)]
+        model.occ.fragment([(2, pieces[0])], [(2, pieces[1])])
+        model.occ.synchronize()
+        for tag, name in zip(pieces, ("a", "b"), strict=True):
+            model.addPhysicalGroup(2, [tag], name=name)
+        outer = [tag for _, tag in model.getBoundary([(2, tag) for tag in pieces], oriented=False)]
+        for _, curve in model.getEntities(1):
+            if curve in outer:
+                model.addPhysicalGroup(1, [curve], name=f"side{curve}")
+
+    def weak_form(u, v, omega):
+        k, g = 1 + omega.x[0] ** 2, known.wave(omega.x)
+        flux, source = k * ufl.grad(g), -ufl.div(k * ufl.grad(g))
+        volume = ufl.inner(ufl.grad(u), ufl.grad(v)) * omega.dx
+        volume += omega.x[0] ** 2 * ufl.inner(ufl.grad(u), ufl.grad(v)) * omega.dx("a")
+        volume += omega.x[0] ** 2 * ufl.inner(ufl.grad(u), ufl.grad(v)) * omega.dx("b")
+        volume -= 0.25 * source * v * omega.dx + 0.75 * source * v * omega.dx("a", "b")
+        return volume - (0.5 * ufl.dot(flux, omega.n) * v + 0.5 * ufl.dot(flux, omega.n) * v) * omega.ds
+
+    domain = Domain(2, build, size=0.1)
+    problem = Problem(domain, Field("u"), weak_form, dirichlet=Dirichlet(domain.boundaries[0], known.wave))
+    assert known.l2(FEM(estimate=False).solve(problem), lambda x: known.wave_values(x)[0]) < 1e-3

@@ -8,7 +8,7 @@ import ufl
 
 from cases import periodic_cell
 from geometry import GeometryError, cuboid, interval, rectangle
-from mlpde import Dirichlet, Eigenproblem, Field, InputError, Periodic, Problem
+from mlpde import Dirichlet, Eigenproblem, Field, InputError, Periodic, Problem, dt
 from mlpde.solving import solve
 from reference_fem import FEM
 
@@ -90,6 +90,56 @@ def test_eigenvalues_of_the_torus():
     )
     values = FEM(degree=3, size=0.1, estimate=False).solve(problem).eigenvalues / (4 * PI**2)
     np.testing.assert_allclose(values[:9], [0, 1, 1, 1, 1, 2, 2, 2, 2], atol=1e-5)
+
+
+@pytest.mark.parametrize("scheme", ["bdf2", "theta"])
+def test_a_wave_of_heat_that_travels_around_the_circle(scheme, known):
+    """u_t + u_x = nu u_xx: the wave leaves on the right and enters on the left."""
+    nu = 0.01
+
+    def weak_form(u, v, omega):
+        return (dt(u) * v + u.dx(0) * v + nu * u.dx(0) * v.dx(0)) * omega.dx
+
+    problem = Problem(
+        interval(),
+        Field("u"),
+        weak_form,
+        periodic=SIDES[0],
+        time=(0.0, 0.7),
+        initial=lambda x: ufl.sin(2 * ufl.pi * x[0]),
+    )
+
+    def exact(x):
+        return np.exp(-nu * 4 * PI**2 * 0.7) * np.sin(2 * PI * (x[:, 0] - 0.7))
+
+    errors = []
+    for steps in (40, 80):
+        solution = FEM(degree=3, size=0.05, steps=steps, scheme=scheme, estimate=False).solve(problem)
+        x, weights = solution.mesh.quadrature(8)
+        difference = solution(x) - exact(x)
+        errors.append(np.sqrt(weights @ difference**2 / (weights @ exact(x) ** 2)))
+    assert known.orders(errors)[-1] == pytest.approx(2.0, abs=0.2) and errors[-1] < 0.02
+    assert abs(np.diff(solution([[0.0], [1.0]]))[0]) < 1e-12
+
+
+def test_a_steep_periodic_solution_is_refined_at_both_sides_alike(known):
+    """exp(60 (cos 2 pi x - 1)) lies on the left and on the right side."""
+
+    def bump(x):
+        return ufl.exp(60 * (ufl.cos(2 * ufl.pi * x[0]) - 1)) * (2 + ufl.sin(2 * ufl.pi * x[1]))
+
+    def weak_form(u, v, omega):
+        source = bump(omega.x) - ufl.div(ufl.grad(bump(omega.x)))
+        return (ufl.inner(ufl.grad(u), ufl.grad(v)) + u * v - source * v) * omega.dx
+
+    solution = FEM(size=0.2, tolerance=1e-4).solve(
+        Problem(rectangle(), Field("u"), weak_form, periodic=SIDES[:2])
+    )
+    assert solution.info["estimated_error"]["u"]["l2"] <= 1e-4 and not solution.info["warnings"]
+    true = known.l2(
+        solution, lambda x: np.exp(60 * (np.cos(2 * PI * x[:, 0]) - 1)) * (2 + np.sin(2 * PI * x[:, 1]))
+    )
+    assert true < 2e-4
 
 
 def test_several_fields_poiseuille_flow_in_an_endless_channel():
