@@ -12,7 +12,7 @@ from mlpde.errors import InputError
 from mlpde.files import plain
 from mlpde.machine import machine
 from mlpde.monitor import Display, Monitor
-from mlpde.parallel import on_root
+from mlpde.parallel import on_root, ranks
 from mlpde.problem import Case, exact_by_field
 from mlpde.solution import Solution
 from mlpde.solvers import Solver, check_accepts
@@ -116,7 +116,7 @@ def metrics_of(
             "description": description,
             "reference": None if reference is None else _reference_row(reference),
             "solutions": rows,
-            "machine": machine(),
+            "machine": machine(ranks()),
             "command": command,
         }
     )

@@ -26,7 +26,10 @@ def make_figures(
         path = plotting.save(figure, folder / plotting.file_name(name))
         made.append((title, path, path))
 
-    mesh_title = "Mesh of the reference" if metrics["reference"] else "Mesh"
+    reference = metrics["reference"]
+    mesh_title = "Mesh of the reference" if reference else "Mesh"
+    if reference and not reference["unknowns"]:
+        mesh_title = "Mesh on which the errors are measured"
     with matplotlib.rc_context(STYLE):
         try:
             drawn = _pictures(fields) if fields is not None else []

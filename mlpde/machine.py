@@ -36,14 +36,15 @@ def versions() -> dict[str, str]:
     return found
 
 
-def machine() -> dict[str, Any]:
-    """Processor, cores this process may use, memory in GiB, and GFlop/s of a dense matrix product (float64)."""
+def machine(processes: int = 1) -> dict[str, Any]:
+    """Processor, cores this process may use, memory in GiB, MPI processes, GFlop/s of a dense product (float64)."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
         "threads": os.environ.get("OMP_NUM_THREADS", "default"),
+        "processes": processes,
         "gflops": round(gigaflops(), 1),
     }
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlpde.series import Series
 
 Metrics = Mapping[str, Any]
+ROUNDING = 1e-13  # a quantity that is smaller is taken for zero
 MEASURES = {"l2": "L2", "h1": "H1", "max": "max", "l2_time": "L2(0, T)"}
 
 
@@ -81,6 +82,7 @@ def _summary(label: str, rows: list[Any], estimated: Mapping[str, Any]) -> dict[
             name: _spread([row["quantities"].get(name) for row in rows])["median"]
             for name in rows[0]["quantities"]
         },
+        "estimated_error": rows[0]["info"].get("estimated_error", {}),
         "warnings": list(dict.fromkeys(w for row in rows for w in row["info"].get("warnings", []))),
     }
 
@@ -104,7 +106,11 @@ def verdict(metrics: Metrics) -> list[str]:
     if reference is None:
         return [
             f"{s['label']} took {number(s['cpu_seconds'])} CPU seconds for {number(s['unknowns'])} unknowns; "
-            "there is no reference, so nothing is said about its error."
+            + (
+                f"it estimates its own relative L2 error at {_own_errors(s['estimated_error'])}."
+                if s["estimated_error"]
+                else "there is no reference, so nothing is said about its error."
+            )
             for s in summarise(metrics)
         ]
     sentences = [_on_reference(reference)]
@@ -136,7 +142,13 @@ def verdict(metrics: Metrics) -> list[str]:
                 f"{label} has a {kind} L2 error of {number(worst['median'])}{seeds} in {name}{share}, "
                 f"in {cost}{_ratio(summary, reference)}."
             )
+        if summary["estimated_error"]:
+            sentences[-1] += f" Its own estimate of that is {_own_errors(summary['estimated_error'])}."
     return sentences
+
+
+def _own_errors(estimated: Mapping[str, Any]) -> str:
+    return ", ".join(f"{number(error['l2'])} in {name}" for name, error in estimated.items())
 
 
 def _on_reference(reference: Mapping[str, Any]) -> str:
@@ -145,7 +157,7 @@ def _on_reference(reference: Mapping[str, Any]) -> str:
     errors = {name: e["l2"] for name, e in reference["estimated_error"].items() if e.get("l2")}
     if not errors:
         return f"The reference is by {reference['solver']}; it states no error of its own."
-    own = ", ".join(f"{number(value)} in {name}" for name, value in errors.items())
+    own = _own_errors({name: {"l2": value} for name, value in errors.items()})
     return (
         f"The reference is by {reference['solver']} with {number(reference['unknowns'])} unknowns in "
         f"{number(reference['cpu_seconds'])} CPU seconds; its own estimated relative L2 error is {own}."
@@ -234,9 +246,8 @@ def quantity_table(metrics: Metrics) -> dict[str, Any] | None:
         for s in summaries:
             value = s["quantities"].get(name)
             text = "–" if value is None else number(value, 6)
-            if (
-                value is not None and known and abs(value - known) < abs(known)
-            ):  # else a relative difference says nothing
+            # else a relative difference says nothing
+            if value is not None and known and ROUNDING < abs(known) > abs(value - known):
                 text += f" ({number((value - known) / abs(known), 2)})"
             row.append(text)
         rows.append(row)

@@ -94,6 +94,10 @@ class Solution:
         object.__setattr__(self, "fields", tuple(self.fields))
         object.__setattr__(self, "info", {**_facts(self.problem, self.mesh), **self.info})
 
+    def __repr__(self) -> str:
+        names = ", ".join(f.name for f in self.fields)
+        return f"Solution({names} by {self.config}, {self.info.get('unknowns', '?')} unknowns, mesh={self.mesh!r})"
+
     @property
     def problem(self) -> Any:
         """The problem that was solved; None in a loaded solution."""

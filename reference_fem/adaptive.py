@@ -103,7 +103,7 @@ def refine(
         try:
             level, before = again(sizes), level.errors
         except GeometryError as error:
-            reason = f"the next mesh failed: {error}"
+            reason = f"the mesh could not be refined: {error}"
             break
         rows.append(_row(level))
         errors.append(level.l2)

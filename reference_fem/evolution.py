@@ -169,8 +169,15 @@ def solve_in_time(
             error = EXTRAPOLATION * level.difference(coarse, finer)
         half = (problem.domain.default_size if size is None else size) / 2
         fine = Level(problem, half, degree + 1, settings)
-        info |= _estimated_error(level, fine, run, coarse, finer, journal)
+        estimated = _estimated_error(level, fine, run, coarse, finer, journal)
+        info |= estimated
         info["estimate"] = {"unknowns": fine.system.unknowns_count, **_cost(start, cpu)}
+        left = max(errors["l2"] for errors in estimated["estimated_error"].values())
+        if settings.tolerance is not None and error <= settings.tolerance < left:
+            level.warnings.append(
+                f"the tolerance {settings.tolerance:g} is met by the steps in time, but the estimated L2 error is "
+                f"{left:.1e}: the rest is the mesh's, which a smaller size or a higher degree makes smaller"
+            )
     if error is not None:
         info["time_error"] = error
         run = thinned(level.system, run, INTERPOLATION * error)

@@ -101,6 +101,7 @@ class Newton:
 
         Raises InputError if it does not converge; `x` is then of no use.
         """
+        self.b = self.system.vector()  # a failed solve may leave its vector locked
         failure: list[InputError] = []  # PETSc turns exceptions of its callbacks into codes of its own
 
         def guarded(function: Any) -> Any:

@@ -91,14 +91,33 @@ class FEM:
         if not isinstance(problem.domain, geometry.Domain):
             raise InputError(f"FEM needs a geometry.Domain, which has a mesh, not {problem.domain!r}")
         in_time = getattr(problem, "time", None) is not None
+        self._check_settings(in_time)
         function, info = (self._in_time if in_time else self._steady)(problem, monitor)
         info |= {"mesh": mesh_facts(function.mesh), "seed": seed, "versions": versions()}
         return Solution(self.name, repr(self), problem.fields, function, function.mesh, info, problem)
 
-    def _steady(self, problem: Problem | Eigenproblem, monitor: Any) -> tuple[Any, dict[str, Any]]:
-        """The solution with its estimated error, refined to the tolerance if there is one."""
+    def _check_settings(self, in_time: bool) -> None:
+        """InputError for a setting that would have no effect."""
+        if in_time and self.budget is not None:
+            raise InputError(
+                "FEM: budget is for the mesh's refinement, and in time the mesh stays: leave it out"
+            )
+        if in_time and self.steps is not None and self.tolerance is not None:
+            raise InputError(
+                "FEM: tolerance chooses the steps in time, and steps gives them: keep one of them"
+            )
+        if in_time:
+            return
+        for name in ("steps", "scheme"):
+            if getattr(self, name) is not None:
+                raise InputError(f"FEM: {name} is for problems in time, and this one is steady: leave it out")
         if self.tolerance is not None and not self.estimate:
             raise InputError("FEM: tolerance bounds the estimated error: it needs estimate=True")
+        if self.tolerance is None and self.budget is not None:
+            raise InputError("FEM: budget bounds the refinement to a tolerance: give tolerance=... too")
+
+    def _steady(self, problem: Problem | Eigenproblem, monitor: Any) -> tuple[Any, dict[str, Any]]:
+        """The solution with its estimated error, refined to the tolerance if there is one."""
         is_eigenproblem = isinstance(problem, Eigenproblem)
         level: Any = partial(solve_level, linear_solver=self.linear_solver)
         level = eigenproblem.solve_level if is_eigenproblem else level
