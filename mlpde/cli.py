@@ -150,7 +150,11 @@ def solve(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     out: OutOption = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint in the output folder.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on from the checkpoint in the output folder (PINN, and FEM in time, keep one).",
+        ),
     ] = False,
 ) -> None:
     """Solve a case by one solver; the solution goes to DIR (by default runs/CASE-SOLVER).

@@ -13,6 +13,7 @@ checked by `mlpde.formulation`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -254,9 +255,9 @@ def _check_time(problem: Problem) -> None:
         isinstance(problem.time, tuple | list)
         and len(problem.time) == 2
         and all(isinstance(t, int | float) for t in problem.time)
-        and problem.time[0] < problem.time[1]
+        and -math.inf < problem.time[0] < problem.time[1] < math.inf
     ):
-        raise InputError(f"time must be (start, end) with start < end, not {problem.time!r}")
+        raise InputError(f"time must be (start, end) with start < end, both finite, not {problem.time!r}")
     object.__setattr__(problem, "time", (float(problem.time[0]), float(problem.time[1])))
     if problem.initial is None:
         raise InputError("a problem in time needs initial=...: the value of the fields at the start")

@@ -120,7 +120,7 @@ def verdict(metrics: Metrics) -> list[str]:
             ((name, errors["l2"]) for name, errors in summary["errors"].items()),
             key=lambda pair: pair[1]["median"],
         )
-        kind = "absolute" if summary["errors"][name].get("absolute") else "relative"
+        kind = "an absolute" if summary["errors"][name].get("absolute") else "a relative"
         if not math.isfinite(worst["median"]):
             sentences.append(f"{label} failed: its error is not a number, after {cost}.")
         elif all(errors["l2"]["below"] for errors in summary["errors"].values()):
@@ -139,7 +139,7 @@ def verdict(metrics: Metrics) -> list[str]:
                 else ""
             )
             sentences.append(
-                f"{label} has a {kind} L2 error of {number(worst['median'])}{seeds} in {name}{share}, "
+                f"{label} has {kind} L2 error of {number(worst['median'])}{seeds} in {name}{share}, "
                 f"in {cost}{_ratio(summary, reference)}."
             )
         if summary["estimated_error"]:

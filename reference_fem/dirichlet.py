@@ -96,7 +96,7 @@ def constrain(
                     f"{condition.label}: the mesh has no node there; add the point to the geometry"
                 )
             if not is_node:
-                points.append(_between_nodes(condition, field, k, value, mesh.mesh))
+                points.append(_between_nodes(condition, field, k, value, mesh))
                 continue
         size = (
             unknown.function_space.dofmap.bs
@@ -181,15 +181,17 @@ def _nearest_node(
 
 
 def _between_nodes(
-    condition: Dirichlet, field: Field, k: int, value: ufl.core.expr.Expr, mesh: dolfinx.mesh.Mesh
+    condition: Dirichlet, field: Field, k: int, value: ufl.core.expr.Expr, mesh: DistributedMesh
 ) -> PointValue:
+    point = np.asarray(condition.at)
+    if not mesh.source.contains(point[None])[0]:
+        raise InputError(f"{condition.label} for field {field.name!r}: the point lies outside the domain")
     if field.shape:
         raise InputError(
             f"Dirichlet(at={condition.at}) for field {field.name!r}: the mesh has no node there; add the point to the "
             "geometry, or take a corner"
         )
-    point = np.asarray(condition.at)
-    there = ufl.replace(value, {ufl.SpatialCoordinate(mesh): ufl.as_vector(point.tolist())})
+    there = ufl.replace(value, {ufl.SpatialCoordinate(mesh.mesh): ufl.as_vector(point.tolist())})
     return PointValue(k, point, float(there(())))
 
 

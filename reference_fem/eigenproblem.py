@@ -125,7 +125,9 @@ def _inertia(matrix: Any) -> tuple[int, int]:
 
 
 def _check_mass(mass: Any) -> None:
-    negative, zero = _inertia(mass)
+    # a row without a diagonal entry is empty if the mass is not negative anywhere; MUMPS may fail at many of them
+    empty = mass.comm.tompi4py().allreduce(int((mass.getDiagonal().array_r == 0).sum()))
+    negative, zero = (0, empty) if empty else _inertia(mass)
     if zero:
         raise InputError(
             f"the mass matrix is singular: mass(u, v) leaves {zero} of {mass.size[0]} unknowns out; it must contain "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -30,6 +31,8 @@ from reference_fem.journal import Journal
 from reference_fem.linear_solver import Choice
 from reference_fem.steady import solve_level
 
+UNRESOLVED = 0.3  # relative L2 error from which a solution is not to be used unseen
+
 
 @dataclass(frozen=True)
 class FEM:
@@ -42,7 +45,8 @@ class FEM:
     steps are, to 1e-4 if nothing is said, while the mesh stays.
     budget: unknowns that the second level may have, about, in refining; by default 500,000, in 3-D 200,000.
     steps: in time, all of the same length.  By default there are as many, short where the solution changes fast, as
-    bring the estimated error in time, at the end and in L2(0, T), below `tolerance`.
+    bring the estimated error in time, at the end and in L2(0, T), below `tolerance`.  What is much shorter than a step,
+    such as a pulse of the data, may be overlooked: give steps that are shorter.
     scheme: "bdf2" or "theta" (the trapezoidal rule); by default theta, which keeps the energy, for an equation of
     second order in time, and BDF2 otherwise.  With theta a pressure, or another field without dt, oscillates.
     linear_solver: "direct" (MUMPS), "iterative" (conjugate gradients with multigrid, for symmetric positive definite
@@ -94,6 +98,7 @@ class FEM:
         self._check_settings(in_time)
         function, info = (self._in_time if in_time else self._steady)(problem, monitor)
         info |= {"mesh": mesh_facts(function.mesh), "seed": seed, "versions": versions()}
+        info["warnings"] = [*info["warnings"], *unresolved(info.get("estimated_error", {}))]
         return Solution(self.name, repr(self), problem.fields, function, function.mesh, info, problem)
 
     def _check_settings(self, in_time: bool) -> None:
@@ -152,6 +157,16 @@ class FEM:
             function, info = solve_in_time(initial_value_problem(problem), *arguments)
             return function.backward(problem.horizon), info
         return solve_in_time(problem, *arguments)
+
+
+def unresolved(estimated: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """A sentence for each field whose estimated error is too large to be of use."""
+    return [
+        f"the estimated relative L2 error of field {name!r} is {error['l2']:.2g}: the solution is not resolved, "
+        "or does not exist; try a smaller size, a higher degree or tolerance=..."
+        for name, error in estimated.items()
+        if error["l2"] > UNRESOLVED
+    ]
 
 
 def mesh_facts(mesh: geometry.Mesh) -> dict[str, Any]:

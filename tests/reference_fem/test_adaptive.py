@@ -243,3 +243,33 @@ if ranks:
 """
     one, two = (mpi("-c", code, ranks=n).stdout.splitlines() for n in (1, 2))
     assert len(one) == 1 and two == one * 2
+
+
+def test_a_constant_solution_is_not_called_singular():
+    def weak_form(u, v, omega):
+        return ufl.inner(ufl.grad(u), ufl.grad(v)) * omega.dx
+
+    solution = FEM().solve(Problem(rectangle(), Field("u"), weak_form, dirichlet=Dirichlet("all", 3.0)))
+    assert solution.info["warnings"] == []
+
+
+def test_a_wave_that_the_mesh_cannot_hold_is_warned_of():
+    def weak_form(u, v, omega):
+        return (ufl.inner(ufl.grad(u), ufl.grad(v)) - 2500 * u * v - v) * omega.dx
+
+    problem = Problem(rectangle(), Field("u"), weak_form, dirichlet=Dirichlet("all", 0.0))
+    warnings = FEM(size=0.2).solve(problem).info["warnings"]
+    assert any("the solution is not resolved, or does not exist" in w for w in warnings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"steps": 10}, "steps is for problems in time"),
+        ({"scheme": "theta"}, "scheme is for problems in time"),
+        ({"budget": 100}, "give tolerance=... too"),
+    ],
+)
+def test_settings_without_effect_are_refused(settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        FEM(**settings).solve(case_files.load("square_poisson").problem)

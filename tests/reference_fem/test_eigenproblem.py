@@ -179,3 +179,16 @@ def test_published_values_of_the_cases():
         quantities = solve(case, FEM(degree=degree, estimate=False)).quantities
         for quantity, (value, _) in case.published.items():
             assert quantities[quantity] == pytest.approx(value, **tolerance)
+
+
+def test_a_mass_on_the_boundary_alone_is_singular():
+    """Steklov's problem: most rows of the mass are empty."""
+    problem = Eigenproblem(
+        rectangle(),
+        Field("u"),
+        lambda u, v, omega: ufl.inner(ufl.grad(u), ufl.grad(v)) * omega.dx,
+        lambda u, v, omega: u * v * omega.ds("top"),
+        dirichlet=Dirichlet("bottom", 0.0),
+    )
+    with pytest.raises(InputError, match=r"the mass matrix is singular: mass.* leaves .* unknowns out"):
+        FEM(size=0.2).solve(problem)

@@ -98,3 +98,14 @@ def test_where_no_solution_exists_the_load_that_could_be_solved_for_is_said():
     assert "residual, largest in the equation of field 'u', went from" in sentence
     reached = float(sentence.split(", ")[-1].split()[0])
     assert 0 <= reached < 1 and f"{reached:.4g} of it could be solved for" in sentence
+
+
+def test_an_iteration_that_fails_inside_newtons_method_is_said():
+    """A reaction that makes the Jacobian indefinite stops conjugate gradients, at every load."""
+
+    def weak_form(u, v, omega):
+        return (ufl.inner(ufl.grad(u), ufl.grad(v)) - (60 + u**2) * u * v - v) * omega.dx
+
+    problem = Problem(rectangle(), Field("u"), weak_form, dirichlet=Dirichlet("left", 0.0))
+    with pytest.raises(InputError, match="the linear solver cg"):
+        FEM(size=0.1, estimate=False, linear_solver="iterative").solve(problem)
