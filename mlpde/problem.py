@@ -255,9 +255,11 @@ def _check_time(problem: Problem) -> None:
         isinstance(problem.time, tuple | list)
         and len(problem.time) == 2
         and all(isinstance(t, int | float) for t in problem.time)
-        and -math.inf < problem.time[0] < problem.time[1] < math.inf
+        and problem.time[0] < problem.time[1]
     ):
-        raise InputError(f"time must be (start, end) with start < end, both finite, not {problem.time!r}")
+        raise InputError(f"time must be (start, end) with start < end, not {problem.time!r}")
+    if not all(map(math.isfinite, problem.time)):
+        raise InputError(f"time must start and end: {problem.time!r} is not finite")
     object.__setattr__(problem, "time", (float(problem.time[0]), float(problem.time[1])))
     if problem.initial is None:
         raise InputError("a problem in time needs initial=...: the value of the fields at the start")

@@ -1,5 +1,6 @@
 """Every wrong problem is refused when it is made, in a sentence that names the thing and says what would be right."""
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,6 +94,7 @@ WRONG = {
     "time": [
         (lambda: problem(time=1.0, initial=0), r"time must be \(start, end\) with start < end, not 1.0"),
         (lambda: problem(time=(1, 0), initial=0), r"not \(1, 0\)"),
+        (lambda: problem(time=(0, math.inf), initial=0), r"time must start and end: \(0, inf\) is not finite"),
         (lambda: problem(time=("a", "b"), initial=0), r"time must be \(start, end\)"),
         (lambda: problem(time=(0, 1)), r"a problem in time needs initial=...: the value of the fields at the start"),
         (lambda: problem(initial=0), r"initial=... needs time=\(start, end\)"),
