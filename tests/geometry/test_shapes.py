@@ -127,6 +127,25 @@ def test_refusals(make, message):
         make()
 
 
+@pytest.mark.parametrize(
+    ("domain", "message"),
+    [
+        (
+            interval(0, 1e-9),
+            "Could not create line; if it is for small lengths: OpenCASCADE takes .* choose a unit",
+        ),
+        (rectangle(0, 0, 1e-9, 1e-9), "Could not create line; if it is for small lengths: OpenCASCADE takes"),
+        (cuboid(0, 0, 0, 1e-9, 1e-9, 1e-9), "failed: .*; if it is for small lengths: OpenCASCADE takes"),
+        (ball(1e-6), "the domain is too small: its bounding box has the diagonal 3.464e-06, but OpenCASCADE"),
+        (ball(1e9), "could not mesh the domain .* The domain has the diagonal 3.464e.09.* choose a unit"),
+    ],
+)
+def test_lengths_out_of_range(domain, message):
+    """Where the unit must be another; 10^-5 and 10^6 are in range."""
+    with pytest.raises(GeometryError, match=message):
+        domain.mesh()
+
+
 @st.composite
 def _plates(draw):
     """A plate of random size with up to six holes that do not overlap, some of them nearly touching."""
