@@ -77,6 +77,10 @@ def test_reentrant_sides_meet_at_the_origin():
         (lambda: disk(1, (0, 0, 0)), "disk: center needs 2 coordinates, not 3"),
         (lambda: disk("1"), "disk: radius must be a finite number, not '1'"),
         (lambda: annulus(1, 0.5), "annulus: inner must be less than outer, not 1 and 0.5"),
+        (
+            lambda: annulus(0.99999, 1.0),
+            "annulus: the width of the ring is 1e-05 of its outer radius, less than 0.001",
+        ),
         (lambda: annulus(0, 0.5), "annulus: inner must be positive, not 0"),
         (lambda: cuboid(z1=-1), "cuboid: z0 must be less than z1"),
         (lambda: slit_square(0), "slit_square: size must be positive, not 0"),
@@ -177,6 +181,16 @@ def test_plates_with_random_holes(plate):
     x = domain.interior(300, "sobol")
     for p, q, r in holes:
         assert (np.hypot(x[:, 0] - p, x[:, 1] - q) > r - 2 * mesh.facet_gaps.max()).all()
+
+
+@pytest.mark.parametrize("inner", [0.9, 0.99])
+def test_a_thin_ring_is_resolved(inner):
+    """Elements no longer than the ring is wide, at every size of a sequence."""
+    ring = annulus(2 * inner, 2.0, (1.0, 3.0))
+    for size in (None, ring.default_size / 2):
+        mesh = ring.mesh(size)
+        assert mesh.scaled_jacobians().min() > 0.4
+        assert abs(mesh.volumes.sum() / (4 * np.pi * (1 - inner**2)) - 1) < 1e-6
 
 
 def test_a_thin_gap_is_resolved():
