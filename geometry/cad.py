@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from geometry.checks import check_positive
+from geometry.checks import check_file, check_positive
 from geometry.errors import GeometryError
 from geometry.groups import describe
+from geometry.names import name_at
+from geometry.silence import silence
 from geometry.step_names import face_names
 
 Names = Mapping[str, Sequence[int]] | Callable[[np.ndarray], str] | None
@@ -22,8 +24,7 @@ def read_cad(path: Path, boundaries: Names, scale: float) -> tuple[int, Callable
     from geometry.gmsh_session import gmsh_session
 
     check_positive(str(path), "scale", scale)
-    if not path.is_file():
-        raise GeometryError(f"{path}: there is no such file.")
+    check_file(path)
     with gmsh_session() as gmsh:
         dim = _import(path, scale, gmsh.model)
     return dim, partial(_build, path, boundaries, scale)
@@ -35,11 +36,14 @@ def _import(path: Path, scale: float, model: Any) -> int:
     # `model.occ.dilate` would turn every surface into a spline, whose area OpenCASCADE knows to 3 digits only
     gmsh.option.setNumber("Geometry.OCCScaling", scale)
     try:
-        model.occ.importShapes(str(path))
+        with silence():  # OpenCASCADE tells the terminal what it thinks of a file
+            shapes = model.occ.importShapes(str(path))
     except Exception as error:  # gmsh raises plain Exception
         raise GeometryError(f"{path}: OpenCASCADE cannot read the file ({error}).") from error
     finally:
         gmsh.option.setNumber("Geometry.OCCScaling", 1)
+    if not shapes:
+        raise GeometryError(f"{path}: OpenCASCADE cannot read the file, or finds no shape in it.")
     model.occ.synchronize()
     if (
         not model.getEntities(3) and len(model.getEntities(2)) > 1
@@ -72,7 +76,7 @@ def name_boundaries(path: Path, dim: int, boundaries: Names, model: Any) -> None
         groups = {name: list(tags) for name, tags in boundaries.items()}
     else:
         if boundaries is not None:
-            names = [boundaries(_centre(model, dim, tag)) for tag in entities]
+            names = [name_at(boundaries, _centre(model, dim, tag)) for tag in entities]
         elif dim == 3 and path.suffix.lower() in (".step", ".stp"):
             names = face_names(path, [model.getType(2, tag) for tag in entities])
         else:

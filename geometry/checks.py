@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from geometry.errors import GeometryError
 
@@ -32,3 +33,10 @@ def check_point(shape: str, point: Sequence[float], dim: int, name: str = "cente
     for value in point:
         check_number(shape, f"each coordinate of {name}", value)
     return tuple(float(value) for value in point)
+
+
+def check_file(path: Path) -> None:
+    if path.is_dir():
+        raise GeometryError(f"{path}: it is a folder, not a file.")
+    if not path.is_file():
+        raise GeometryError(f"{path}: there is no such file.")

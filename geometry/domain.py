@@ -130,25 +130,31 @@ class Domain:
         from geometry.gmsh_session import gmsh_session
 
         with gmsh_session() as gmsh:
-            self._run_build(gmsh.model)
+            self._run_build(gmsh)
             return self._read(gmsh.model)
 
-    def _run_build(self, model: ModuleType) -> None:
+    def _run_build(self, gmsh: ModuleType) -> None:
+        from geometry.units import hint_after_build
+
         try:
-            self.build(model)
+            self.build(gmsh.model)
         except GeometryError:
             raise
         except Exception as error:
             raise GeometryError(
                 f"the build function of {self!r} failed: {type(error).__name__}: {error}"
+                f"{hint_after_build(gmsh, error)}"
             ) from error
 
     def _read(self, model: ModuleType) -> _Cad:
         from geometry.bounds import bounding_box
         from geometry.curves import read_curve
         from geometry.groups import read_groups
+        from geometry.units import check_diagonal
 
         groups = read_groups(model, self.dim)
+        box = bounding_box(model, self.dim)
+        check_diagonal(float(np.linalg.norm(box[1] - box[0])))
         outer = [tag for tags in groups.boundaries.values() for tag in tags]
         areas = {}
         if self.dim == 3:
@@ -156,7 +162,7 @@ class Domain:
             areas = {tag: model.occ.getMass(2, tag) for tag in outer if (2, tag) in known}
         return _Cad(
             groups=groups,
-            bounding_box=bounding_box(model, self.dim),
+            bounding_box=box,
             curves={tag: read_curve(model, abs(tag)) for tag in outer} if self.dim == 2 else {},
             areas=areas,
             curved=frozenset(tag for tag in outer if self.dim == 3 and model.getType(2, tag) != "Plane"),
@@ -186,7 +192,7 @@ class Domain:
         if wanted not in self._meshes:
             groups, default_size = self._cad.groups, self.default_size
             with gmsh_session() as gmsh:
-                self._run_build(gmsh.model)
+                self._run_build(gmsh)
                 set_sizes(gmsh, size, default_size)
                 if sizes is not None:
                     sizes.add_to(gmsh)
@@ -304,7 +310,7 @@ class Domain:
         bent = [tag for tag in tags if tag in self._cad.curved]
         if bent:  # the mesh is only near a curved surface: move the points onto it
             with gmsh_session() as gmsh:
-                self._run_build(gmsh.model)
+                self._run_build(gmsh)
                 for tag in bent:
                     here = np.flatnonzero(mesh.facet_entities[chosen] == tag)
                     if not len(here):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from geometry.cad import Names, name_boundaries
+from geometry.checks import check_file
 from geometry.errors import GeometryError
 
 
@@ -16,8 +17,7 @@ def read_script(path: Path, boundaries: Names, scale: float) -> tuple[int, Calla
     """
     from geometry.gmsh_session import gmsh_session
 
-    if not path.is_file():
-        raise GeometryError(f"{path}: there is no such file.")
+    check_file(path)
     if scale != 1:
         raise GeometryError(f"{path}: a script scales its lengths and mesh sizes itself; leave scale at 1.")
     with gmsh_session() as gmsh:

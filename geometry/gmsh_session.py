@@ -16,6 +16,7 @@ _OPTIONS = (
     "Mesh.MeshSizeFactor",
     "Mesh.MeshSizeFromCurvature",
     "Mesh.MeshSizeExtendFromBoundary",
+    "Mesh.SecondOrderLinear",
 )
 _lock = threading.RLock()
 

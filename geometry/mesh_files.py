@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from geometry.checks import check_file
 from geometry.errors import GeometryError
 
 # meshio's name -> dimension, order; tetrahedra of order 2 have their last two nodes exchanged in gmsh's order
@@ -45,8 +46,7 @@ class Elements:
 
 def read_elements(path: Path) -> Elements:
     """The elements of a mesh file. Raises GeometryError if it cannot be read, or labels an element twice."""
-    if not path.is_file():
-        raise GeometryError(f"{path}: there is no such file.")
+    check_file(path)
     return _read_gmsh(path) if path.suffix.lower() == ".msh" else _read_meshio(path)
 
 

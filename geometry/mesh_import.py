@@ -13,7 +13,7 @@ from geometry.groups import check_names
 from geometry.mesh import Mesh
 from geometry.mesh_domain import MeshDomain, no_build
 from geometry.mesh_files import Block, Elements, read_elements
-from geometry.names import unknown_name
+from geometry.names import name_at, unknown_name
 from geometry.subdivide import subdivide
 from geometry.topology import check_quality, orient
 
@@ -47,6 +47,9 @@ def _domain(elements: Elements, boundaries: Names, scale: float, size: float | N
     cells = np.concatenate([block.nodes for block in of_cells])
     used, inverse = np.unique(cells, return_inverse=True)  # leaves out nodes that no cell has
     points = elements.points[used] * scale
+    broken = int((~np.isfinite(points)).any(1).sum())
+    if broken:
+        raise GeometryError(f"{broken} of {len(points)} nodes have coordinates that are no finite numbers.")
     if dim < 3 and np.abs(points[:, dim:]).max() > 1e-9 * np.abs(points).max():
         kind, where = ("lines", "the x axis") if dim == 1 else ("surfaces", "the plane z = 0")
         raise GeometryError(
@@ -179,14 +182,20 @@ def _name(names: np.ndarray, boundaries: Names, centres: np.ndarray) -> np.ndarr
     """The names of the outer facets after the user's word; an error if one has none."""
     if isinstance(boundaries, Mapping):
         labels = {str(label): name for name, chosen in boundaries.items() for label in chosen}
+        known = sorted(set(names) - {""})
         for label in labels:
-            if label not in names:
-                raise unknown_name("group of facets", label, sorted(set(names) - {""}))
+            if not known:
+                raise GeometryError(
+                    f"there is no facet group {label!r}: no facet of the boundary has a name or number in the file; "
+                    "pass boundaries= a function of a facet's centre."
+                )
+            if label not in known:
+                raise unknown_name("facet group", label, known)
         names = np.array([labels.get(label, label) for label in names], dtype=object)
     elif boundaries is not None:
         for k, name in enumerate(names):
             if not name or name.lstrip("-").isdigit():
-                names[k] = boundaries(centres[k])
+                names[k] = name_at(boundaries, centres[k])
     nameless = np.flatnonzero(~names.astype(bool))
     if len(nameless):
         raise GeometryError(

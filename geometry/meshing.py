@@ -12,6 +12,7 @@ from geometry.layers import scale_layers
 from geometry.mesh import Mesh
 from geometry.slits import open_slits
 from geometry.topology import DEGENERATE, check_quality, orient, parents
+from geometry.units import hint_after_meshing
 
 EDGES_PER_CIRCLE = 16  # at the default size; a smaller size refines curved boundaries in proportion
 _TYPES = {
@@ -27,6 +28,7 @@ _TYPES = {
     (3, 3): 29,
 }
 _STRAIGHT = ("Line", "Plane")
+_NO_PARAMETER = 1e6  # gmsh's sign for "not found"; OpenCASCADE's lines have their length as parameter
 
 
 def set_sizes(gmsh: ModuleType, size: float, default_size: float) -> None:
@@ -55,7 +57,7 @@ def generate(gmsh: ModuleType, dim: int, groups: Groups, order: int, size: float
     gmsh.logger.start()
     try:
         model.mesh.generate(dim)
-        model.mesh.setOrder(order)
+        _set_order(gmsh, dim, order)
     except Exception as error:  # gmsh raises plain Exception
         failure = error
     finally:
@@ -66,7 +68,7 @@ def generate(gmsh: ModuleType, dim: int, groups: Groups, order: int, size: float
         said = str(failure or "") or (problems[-1] if problems else "it gave no reason")
         raise GeometryError(
             f"gmsh could not mesh the domain at size {size:.4g} ({said}); try a smaller size, and look for curves or "
-            "surfaces that cross or nearly touch."
+            f"surfaces that cross or nearly touch.{hint_after_meshing(model)}"
         ) from failure
     slits = [-tag for tags in groups.boundaries.values() for tag in tags if tag < 0]
     doubled = open_slits(gmsh, slits) if slits else {}
@@ -76,6 +78,31 @@ def generate(gmsh: ModuleType, dim: int, groups: Groups, order: int, size: float
         mesh = _extract(model, dim, groups, order, doubled, optimised=True)
     check_quality(mesh, f" at size {size:.4g}; use a smaller size.")
     return mesh
+
+
+def _set_order(gmsh: ModuleType, dim: int, order: int) -> None:
+    """Nodes of the order, on the curves and surfaces of the geometry.
+
+    On a curve whose parameter passes 10^6, as that of a line so long does, gmsh fails or even crashes. Then the new
+    nodes are put on straight elements, and moved to the closest points of curved entities here.
+    """
+    model = gmsh.model
+    parameters = [model.getParametrizationBounds(*curve) for curve in model.getEntities(1)]
+    far = any(max(map(abs, (lower[0], upper[0]))) >= _NO_PARAMETER for lower, upper in parameters)
+    if far:
+        gmsh.option.setNumber("Mesh.SecondOrderLinear", 1)
+    model.mesh.setOrder(order)
+    if not far:
+        return
+    for bounded, entity in [entity for d in range(1, dim) for entity in model.getEntities(d)]:
+        if model.getType(bounded, entity) in _STRAIGHT:
+            continue
+        nodes, x, _ = model.mesh.getNodes(bounded, entity)
+        closest, parameters = model.getClosestPoint(bounded, entity, x)
+        for node, point, at in zip(
+            nodes, closest.reshape(-1, 3), parameters.reshape(-1, bounded), strict=True
+        ):
+            model.mesh.setNode(node, point, at)
 
 
 def _extract(

@@ -1,7 +1,9 @@
-"""Errors about names that do not exist."""
+"""Errors about names that do not exist, and names that a user's function gives to places."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+
+import numpy as np
 
 from geometry.errors import GeometryError
 
@@ -13,3 +15,17 @@ def unknown_name(kind: str, name: object, known: Sequence[str]) -> GeometryError
     return GeometryError(
         f"there is no {kind} {name!r}; the {kind} names are {', '.join(map(repr, known))}{hint}"
     )
+
+
+def name_at(function: Callable[[np.ndarray], str], centre: np.ndarray) -> str:
+    """The name that a user's function gives to the part of the boundary with this centre (dim,), "" for None."""
+    who = f"boundaries={getattr(function, '__name__', repr(function))}"
+    try:
+        name = function(centre)
+    except Exception as error:
+        raise GeometryError(
+            f"{who} fails at ({', '.join(f'{x:.4g}' for x in centre)}): {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(name, str | None):
+        raise GeometryError(f"{who} must return a name, not {name!r}.")
+    return name or ""

@@ -240,6 +240,10 @@ TRIANGLES = ("triangle", np.array([[0, 1, 2], [0, 2, 3]]))
             r"1 facets have both their cells on one side, so elements are inverted and overlap near \(0.5, 0.5\)",
         ),
         ({"cells": [("vertex", np.array([[0]]))]}, "the file holds no mesh"),
+        (
+            {"points": np.array([[0.0, 0, 0], [1, 0, 0], [np.nan, 1, 0], [0, 1, 0]])},
+            "wrong.vtu: 1 of 4 nodes have coordinates that are no finite numbers",
+        ),
     ],
 )
 def test_wrong_meshes(tmp_path, changes, message):
@@ -263,6 +267,8 @@ def test_an_inverted_curved_element_is_refused(tmp_path):
 def test_wrong_files(tmp_path):
     with pytest.raises(GeometryError, match="there is no such file"):
         Domain.from_file(tmp_path / "none.vtu")
+    with pytest.raises(GeometryError, match="it is a folder, not a file"):
+        Domain.from_file(tmp_path)
     for name, message in {
         "bad.vtu": "meshio cannot read the file",
         "bad.xyz": "meshio cannot read the file .*Could not deduce file format",
@@ -274,7 +280,18 @@ def test_wrong_files(tmp_path):
     meshio.write(tmp_path / "a.vtu", _corner())
     with pytest.raises(GeometryError, match="the names 'Rim' and 'rim' differ only in case"):
         Domain.from_file(tmp_path / "a.vtu", boundaries=lambda x: "Rim" if x[0] < 0.1 else "rim")
-    with pytest.raises(GeometryError, match="there is no group of facets '7'"):
+    for function, message in {
+        lambda x: 1 / 0: r"a.vtu: boundaries=<lambda> fails at \(.*\): ZeroDivisionError: division by zero",
+        lambda x: 3: "a.vtu: boundaries=<lambda> must return a name, not 3",
+        lambda x: None: "4 of 4 facets of the boundary have no name",
+    }.items():
+        with pytest.raises(GeometryError, match=message):
+            Domain.from_file(tmp_path / "a.vtu", boundaries=function)
+    with pytest.raises(
+        GeometryError, match="there is no facet group '99': no facet of the boundary has a name"
+    ):
+        Domain.from_file(tmp_path / "a.vtu", boundaries={"a": [99]})
+    with pytest.raises(GeometryError, match="there is no facet group '7'; the facet group names are '1"):
         Domain.from_file(_write(tmp_path / "b.vtu", PLATE.mesh(order=1)), boundaries={"left": [7]})
     with pytest.raises(GeometryError, match="scale must be positive, not 0"):
         Domain.from_file(tmp_path / "a.vtu", scale=0)

@@ -77,6 +77,10 @@ def test_reentrant_sides_meet_at_the_origin():
         (lambda: disk(1, (0, 0, 0)), "disk: center needs 2 coordinates, not 3"),
         (lambda: disk("1"), "disk: radius must be a finite number, not '1'"),
         (lambda: annulus(1, 0.5), "annulus: inner must be less than outer, not 1 and 0.5"),
+        (
+            lambda: annulus(0.99999, 1.0),
+            "annulus: the width of the ring is 1e-05 of its outer radius, less than 0.001",
+        ),
         (lambda: annulus(0, 0.5), "annulus: inner must be positive, not 0"),
         (lambda: cuboid(z1=-1), "cuboid: z0 must be less than z1"),
         (lambda: slit_square(0), "slit_square: size must be positive, not 0"),
@@ -127,6 +131,25 @@ def test_refusals(make, message):
         make()
 
 
+@pytest.mark.parametrize(
+    ("domain", "message"),
+    [
+        (
+            interval(0, 1e-9),
+            "Could not create line; if it is for small lengths: OpenCASCADE takes .* choose a unit",
+        ),
+        (rectangle(0, 0, 1e-9, 1e-9), "Could not create line; if it is for small lengths: OpenCASCADE takes"),
+        (cuboid(0, 0, 0, 1e-9, 1e-9, 1e-9), "failed: .*; if it is for small lengths: OpenCASCADE takes"),
+        (ball(1e-6), "the domain is too small: its bounding box has the diagonal 3.464e-06, but OpenCASCADE"),
+        (ball(1e9), "could not mesh the domain .* The domain has the diagonal 3.464e.09.* choose a unit"),
+    ],
+)
+def test_lengths_out_of_range(domain, message):
+    """Where the unit must be another; 10^-5 and 10^6 are in range."""
+    with pytest.raises(GeometryError, match=message):
+        domain.mesh()
+
+
 @st.composite
 def _plates(draw):
     """A plate of random size with up to six holes that do not overlap, some of them nearly touching."""
@@ -158,6 +181,16 @@ def test_plates_with_random_holes(plate):
     x = domain.interior(300, "sobol")
     for p, q, r in holes:
         assert (np.hypot(x[:, 0] - p, x[:, 1] - q) > r - 2 * mesh.facet_gaps.max()).all()
+
+
+@pytest.mark.parametrize("inner", [0.9, 0.99])
+def test_a_thin_ring_is_resolved(inner):
+    """Elements no longer than the ring is wide, at every size of a sequence."""
+    ring = annulus(2 * inner, 2.0, (1.0, 3.0))
+    for size in (None, ring.default_size / 2):
+        mesh = ring.mesh(size)
+        assert mesh.scaled_jacobians().min() > 0.4
+        assert abs(mesh.volumes.sum() / (4 * np.pi * (1 - inner**2)) - 1) < 1e-6
 
 
 def test_a_thin_gap_is_resolved():
