@@ -76,7 +76,8 @@ def name_boundaries(path: Path, dim: int, boundaries: Names, model: Any) -> None
         groups = {name: list(tags) for name, tags in boundaries.items()}
     else:
         if boundaries is not None:
-            names = [name_at(boundaries, _centre(model, dim, tag)) for tag in entities]
+            box = np.array(model.getBoundingBox(-1, -1)).reshape(2, 3)
+            names = [name_at(boundaries, _centre(model, dim, tag), box) for tag in entities]
         elif dim == 3 and path.suffix.lower() in (".step", ".stp"):
             names = face_names(path, [model.getType(2, tag) for tag in entities])
         else:

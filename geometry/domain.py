@@ -13,6 +13,7 @@ import numpy as np
 from geometry.errors import GeometryError
 from geometry.mesh import Mesh
 from geometry.names import unknown_name
+from geometry.places import rounded
 from geometry.size_map import SizeMap
 
 
@@ -210,10 +211,10 @@ class Domain:
 
         crossing = find_crossing(self._cad.curves) if self.dim == 2 else None
         if crossing:
-            first, second, (x, y) = crossing
+            first, second, where = crossing
             who = f"curve {first} crosses itself" if first == second else f"curves {first} and {second} cross"
             raise GeometryError(
-                f"the boundary is no boundary: {who} near ({x:.4g}, {y:.4g}); move them apart."
+                f"the boundary is no boundary: {who} near {rounded(where, self._cad.bounding_box)}; move them apart."
             )
 
     def quadrature(self, degree: int, size: float | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from geometry.mesh import Mesh
 from geometry.mesh_domain import MeshDomain, no_build
 from geometry.mesh_files import Block, Elements, read_elements
 from geometry.names import name_at, unknown_name
+from geometry.places import rounded
 from geometry.subdivide import subdivide
 from geometry.topology import check_quality, orient
 
@@ -67,7 +68,7 @@ def _domain(elements: Elements, boundaries: Names, scale: float, size: float | N
     if (slit & (names == "")).any():
         raise GeometryError(
             f"{int((slit & (names == '')).sum())} facets without a name lie on one another, so nodes are doubled near "
-            f"{_place(centres[slit & (names == '')])}; merge them, or name both sides of a slit in the file."
+            f"{_place(centres[slit & (names == '')], points)}; merge them, or name both sides of a slit in the file."
         )
     names = _name(names, boundaries, centres)
     known = sorted(set(names))
@@ -127,7 +128,7 @@ def _facets(points: np.ndarray, cells: np.ndarray, dim: int) -> tuple[np.ndarray
     if folded.any():
         raise GeometryError(
             f"{int(folded.sum())} facets have both their cells on one side, so elements are inverted and overlap near "
-            f"{_place(corners[folded].mean(1))}; repair them in the program that made the mesh."
+            f"{_place(corners[folded].mean(1), points)}; repair them in the program that made the mesh."
         )
     return of_cells[outer], outer // (dim + 1), facets[count == 2]
 
@@ -195,12 +196,13 @@ def _name(names: np.ndarray, boundaries: Names, centres: np.ndarray) -> np.ndarr
     elif boundaries is not None:
         for k, name in enumerate(names):
             if not name or name.lstrip("-").isdigit():
-                names[k] = name_at(boundaries, centres[k])
+                names[k] = name_at(boundaries, centres[k], centres)
     nameless = np.flatnonzero(~names.astype(bool))
     if len(nameless):
         raise GeometryError(
-            f"{len(nameless)} of {len(names)} facets of the boundary have no name: near {_place(centres[nameless])}; "
-            "name them in the file, or pass boundaries= a function of a facet's centre."
+            f"{len(nameless)} of {len(names)} facets of the boundary have no name: near "
+            f"{_place(centres[nameless], centres)}; name them in the file, or pass boundaries= a function "
+            "of a facet's centre."
         )
     return names
 
@@ -215,6 +217,6 @@ def _doubled(centres: np.ndarray) -> np.ndarray:
     return doubled
 
 
-def _place(points: np.ndarray) -> str:
-    lower, upper = (", ".join(f"{x:.4g}" for x in corner) for corner in (points.min(0), points.max(0)))
-    return f"({lower})" if lower == upper else f"({lower}) to ({upper})"
+def _place(found: np.ndarray, points: np.ndarray) -> str:
+    lower, upper = (rounded(corner, points) for corner in (found.min(0), found.max(0)))
+    return f"{lower}" if lower == upper else f"{lower} to {upper}"

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from geometry.errors import GeometryError
+from geometry.places import rounded
 
 
 def unknown_name(kind: str, name: object, known: Sequence[str]) -> GeometryError:
@@ -17,14 +18,17 @@ def unknown_name(kind: str, name: object, known: Sequence[str]) -> GeometryError
     )
 
 
-def name_at(function: Callable[[np.ndarray], str], centre: np.ndarray) -> str:
-    """The name that a user's function gives to the part of the boundary with this centre (dim,), "" for None."""
+def name_at(function: Callable[[np.ndarray], str], centre: np.ndarray, box: np.ndarray) -> str:
+    """The name that a user's function gives to the part of the boundary with this centre (dim,), "" for None.
+
+    box (n, dim): points as far apart as the domain is wide.
+    """
     who = f"boundaries={getattr(function, '__name__', repr(function))}"
     try:
         name = function(centre)
     except Exception as error:
         raise GeometryError(
-            f"{who} fails at ({', '.join(f'{x:.4g}' for x in centre)}): {type(error).__name__}: {error}"
+            f"{who} fails at {rounded(centre, box)}: {type(error).__name__}: {error}"
         ) from error
     if not isinstance(name, str | None):
         raise GeometryError(f"{who} must return a name, not {name!r}.")

@@ -5,6 +5,7 @@ import numpy as np
 from geometry import reference
 from geometry.errors import GeometryError
 from geometry.mesh import Mesh
+from geometry.places import rounded
 
 DEGENERATE = 1e-5  # scaled Jacobian; gmsh's worst slivers are near 1e-2, boundary layers near 1e-3
 
@@ -49,8 +50,8 @@ def check_quality(mesh: Mesh, remedy: str) -> None:
     bad = quality < DEGENERATE
     if bad.any():
         worst = int(quality.argmin())
-        centre = ", ".join(f"{x:.4g}" for x in mesh.points[mesh.cells[worst]].mean(0))
+        centre = rounded(mesh.points[mesh.cells[worst]].mean(0), mesh.points)
         raise GeometryError(
             f"{int(bad.sum())} of {len(quality)} elements are inverted or degenerate "
-            f"(scaled Jacobian {quality[worst]:.2g} near ({centre})){remedy}"
+            f"(scaled Jacobian {quality[worst]:.2g} near {centre}){remedy}"
         )

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from geometry.places import rounded
 from mlpde.errors import InputError
 from mlpde.solution import Array, Derivative, Model, Solution
 
@@ -97,7 +98,7 @@ def exact_solution(case: Any, fem: Solution | None = None) -> Solution:
     samples = solution.samples
     bad = ~(np.isfinite(samples.values).all(1) & np.isfinite(samples.gradients).all((1, 2)))
     if bad.any():
-        where = tuple(float(f"{c:.4g}") for c in samples.points[bad.argmax()])
+        where = rounded(samples.points[bad.argmax()], samples.points)
         raise InputError(
             f"the exact solution or its gradient is not finite at x = {where}: exact=... must hold in the whole domain"
         )

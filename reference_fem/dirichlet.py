@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ufl.algorithms.analysis import extract_type
 from ufl.classes import Variable
 
+from geometry.places import rounded
 from mlpde.errors import InputError
 from mlpde.formulation.condition_rows import value_at
 from mlpde.language import Omega, is_time
@@ -234,8 +235,8 @@ def _interpolation(
         if mesh.comm.allreduce(bool(bad.any()), op=MPI.LOR):
             where = ""
             if bad.any() and nodal:
-                x = space.tabulate_dof_coordinates()[used[bad][0] // size][: mesh.geometry.dim]
-                where = f" at x = {tuple(float(round(c, 6)) for c in x)}"
+                x = space.tabulate_dof_coordinates()[:, : mesh.geometry.dim]
+                where = f" at x = {rounded(x[used[bad][0] // size], x)}"
             name = condition.at if condition.boundary is None else condition.boundary
             raise InputError(f"the Dirichlet value on {name!r} is not finite{where}")
         return data.x.array

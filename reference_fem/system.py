@@ -20,6 +20,7 @@ from dolfinx.fem import petsc
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from geometry.places import rounded
 from mlpde.errors import InputError
 from reference_fem.dirichlet import Constraints
 from reference_fem.forms import Discretisation
@@ -156,5 +157,5 @@ class System:
         space = u.function_space
         if space.element.basix_element.family != basix.ElementFamily.P:  # an edge element has no nodes
             return u.name, ()
-        x = space.tabulate_dof_coordinates()[(row - self.offsets[k]) // space.dofmap.bs]
-        return u.name, tuple(float(f"{c:.4g}") for c in x[: space.mesh.geometry.dim])
+        x = space.tabulate_dof_coordinates()[:, : space.mesh.geometry.dim]
+        return u.name, rounded(x[(row - self.offsets[k]) // space.dofmap.bs], x)

@@ -20,6 +20,7 @@ import ufl.classes as uc
 from ufl.core.expr import Expr
 from ufl.domain import extract_unique_domain
 
+from geometry.places import rounded
 from mlpde.errors import InputError, call_user
 from mlpde.formulation.condition_rows import boundary_rows, condition_rows, initial_rows
 from mlpde.formulation.symbolic import at_zero, expand, nonlinear_part, partials, tensor
@@ -130,10 +131,11 @@ class Rows:
         for value in values:
             bad = ~value.isfinite()
             if bad.any():
-                where = points[bad.nonzero()[0, 0]].tolist()
+                x = points.detach().cpu().numpy()
+                where = rounded(x[int(bad.nonzero()[0, 0])], x)
                 raise InputError(
                     f"a coefficient or datum of the {self.kind} residual on {self.where!r} is not finite "
-                    f"at x = {[float(f'{c:.4g}') for c in where]}"
+                    f"at x = {where}"
                 )
         residual, coefficients = values[: self.equations], values[self.equations :]
         terms = [Term(k, m, alpha, c) for (k, m, alpha), c in zip(self._terms, coefficients, strict=True)]

@@ -144,7 +144,7 @@ def test_a_coefficient_without_a_value_is_reported_with_its_point():
     points = random_points(2, 2)
     flat = {alpha: torch.zeros(2, 1, dtype=torch.float64) for alpha in rows.derivatives}
     with pytest.raises(
-        InputError, match=r"interior residual on 'domain' is not finite at x = \[0\.\d+, 0\.\d+\]"
+        InputError, match=r"interior residual on 'domain' is not finite at x = \(0\.\d+, 0\.\d+\)"
     ):
         rows.linearise(points, None, flat)
 

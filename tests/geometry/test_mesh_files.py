@@ -211,7 +211,7 @@ TRIANGLES = ("triangle", np.array([[0, 1, 2], [0, 2, 3]]))
         ),
         (
             {"points": np.array([[0.0, 0, 0], [1, 0, 0], [1, 0, 0], [0, 1, 0]])},
-            r"1 of 2 elements are inverted or degenerate \(scaled Jacobian 0 near \(0.6667, 0\)\); repair them",
+            r"1 of 2 elements are inverted or degenerate \(scaled Jacobian 0 near \(0.6667, 0.0\)\); repair them",
         ),
         (
             {
