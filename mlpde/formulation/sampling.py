@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from mlpde.formulation.residual import Rows, StrongForm
+from mlpde.formulation.residual import Rows, StrongForm, Term
 from mlpde.formulation.torch_expression import Alpha, Jets, Tensor
 
 
@@ -21,6 +21,18 @@ class Located(NamedTuple):
     rows: Rows
     points: Tensor
     normals: Tensor | None
+
+    def linearise(self, state: State | None) -> tuple[Tensor, list[Term]]:
+        """`Rows.linearise` at the points, about the function `state`, or about zero."""
+        jets = None if state is None else state(self, self.rows.derivatives)
+        return self.rows.linearise(self.points, self.normals, jets)
+
+    def residual(self, state: State) -> Tensor:
+        """r (n, K) of the function `state`."""
+        return self.rows.residual(self.points, self.normals, state(self, self.rows.derivatives))
+
+
+State = Callable[[Located, Iterable[Alpha]], Jets]  # a function: its jets at the points of located rows
 
 
 def collocate(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | None = None) -> list[Located]:
@@ -91,7 +103,7 @@ def _regions(domain: Any, points: np.ndarray) -> np.ndarray:
     return np.asarray(mesh.regions)[mesh.cell_regions[mesh.locate(points)[0]]]
 
 
-def relative_residual(located: Sequence[Located], jets: Callable[[Tensor, Iterable[Alpha]], Jets]) -> float:
+def relative_residual(located: Sequence[Located], state: State) -> float:
     """How well the equations hold at the points: 0 perfectly, 1 not at all; independent of units.
 
     The largest over all equations of rms(r) / (rms(data) + sum over terms of rms(c) size(D^alpha u)), where the size of
@@ -99,15 +111,18 @@ def relative_residual(located: Sequence[Located], jets: Callable[[Tensor, Iterab
     gradient.
     """
     derivatives = set().union(*(part.rows.derivatives for part in located)) | {()}
-    inside = torch.cat([part.points for part in located if part.rows.kind == "interior"])
-    derivatives |= {(i,) for i in range(inside.shape[1])}
+    inside = [part for part in located if part.rows.kind == "interior"]
+    derivatives |= {(i,) for i in range(inside[0].points.shape[1])}
     worst = 0.0
     with torch.no_grad():
-        extent = float((inside.amax(0) - inside.amin(0)).max())
-        size = _sizes(jets(inside, derivatives), extent)
-        for rows, points, normals in located:
-            values = jets(points, rows.derivatives)
-            residual, terms = rows.linearise(points, normals, values)
+        points = torch.cat([part.points for part in inside])
+        found = [state(part, derivatives) for part in inside]
+        values = {alpha: torch.cat([jets[alpha] for jets in found]) for alpha in derivatives}
+        size = _sizes(values, float((points.amax(0) - points.amin(0)).max()))
+        for part in located:
+            rows = part.rows
+            values = dict(state(part, rows.derivatives))
+            residual, terms = rows.linearise(part.points, part.normals, values)
             data, scale = residual.clone(), residual.new_zeros(rows.equations)
             for equation, component, alpha, coefficient in terms:
                 data[:, equation] -= coefficient * values[alpha][:, component]

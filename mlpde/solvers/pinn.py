@@ -93,7 +93,9 @@ class PINN:
 
         def after_step(state: State) -> bool:
             nonlocal judged
-            judged = relative_residual(judges, lambda x, alphas: network.jets(state.theta, x, alphas))
+            judged = relative_residual(
+                judges, lambda part, alphas: network.jets(state.theta, part.points, alphas)
+            )
             monitor.update(
                 state.iteration, self.iterations, loss=state.loss, residual=judged, radius=state.radius
             )

@@ -1,7 +1,8 @@
 """Random feature method: u = sum_n psi_n sum_j u_nj s(k_nj . (x - x_n)/r_n + b_nj), collocated, least squares.
 
 Chen, Chi, E, Yang, J. Machine Learning 1(3), 2022, doi:10.4208/jml.220726.  The features are random and fixed, so a
-linear problem is one linear least-squares problem; it is solved by a block QR over the subdomains.
+linear problem is one linear least-squares problem, solved by a block QR over the subdomains; a nonlinear one takes
+damped Gauss-Newton steps on its linearised form, of which each is such a problem.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ import torch
 from mlpde.errors import InputError
 from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import StrongForm, strong_form
-from mlpde.formulation.sampling import Located, collocate, lattice, relative_residual
+from mlpde.formulation.sampling import Located, State, collocate, lattice, relative_residual
 from mlpde.monitor import Monitor
-from mlpde.optimize.least_squares import RowGroup, solve_blocks
+from mlpde.optimize.newton import NewtonFailure
 from mlpde.representation.adapted_partition import Adaptation, adapted_partition
-from mlpde.representation.collocation import assemble
+from mlpde.representation.fitting import Fit, fit
 from mlpde.representation.models import RandomFeatureModel, mean_free
 from mlpde.representation.partition_of_unity import PartitionOfUnity
 from mlpde.representation.random_features import RandomFeatures
@@ -35,7 +36,7 @@ HELD_OUT = 2000  # independent points that judge a solution
 
 @dataclass(frozen=True)
 class RFM:
-    """Random feature method for linear problems.
+    """Random feature method.
 
     features: J random features in each subdomain, for every component.
     partition: number of cells in each direction of the bounding box.
@@ -70,58 +71,66 @@ class RFM:
         chosen(self, "activation", "method")
 
     def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
-        """Solve a linear steady problem.
+        """Solve a steady problem; each larger candidate of a nonlinear one starts from the solution of the last.
 
-        Raises InputError for a nonlinear problem, and for fewer points than features.
+        Raises InputError for fewer points than features, and if Newton's method fails on every candidate.
         """
         monitor = monitor or Monitor()
         wall, cpu = time.perf_counter(), time.process_time()
         domain = problem.domain
         form = strong_form(problem)
         check_determined(problem, form)
-        if not form.linear:
-            raise InputError(
-                "solver 'rfm' takes linear problems, and this weak form is nonlinear: use FEM or PINN"
-            )
         if self.partition is not None and len(self.partition) != domain.dim:
             raise InputError(f"rfm.partition needs {domain.dim} numbers of cells, not {self.partition}")
         judges = collocate(form, domain, domain.interior(HELD_OUT, rule="sobol", seed=seed), seed=seed)
         candidates = self._candidates(form.components, domain.bounding_box)
-        best: _Fit | None = None
+        best: _Judged | None = None
+        failure: NewtonFailure | None = None
         for step, (cells, count) in enumerate(candidates, start=1):
-            fit = self._fit(form, domain, cells, count, seed, judges)
+            try:
+                found = self._fit(form, domain, cells, count, seed, judges, best.fit.state if best else None)
+            except NewtonFailure as error:
+                failure = error
+                continue
             monitor.update(
                 step,
                 len(candidates),
-                residual=fit.residual,
-                unknowns=fit.coefficients.numel(),
+                residual=found.residual,
+                unknowns=found.fit.coefficients.numel(),
                 features=count,
+                **({"newton_steps": len(found.fit.newton)} if not form.linear else {}),
             )
-            if best is None or fit.residual < best.residual:
-                best = fit
+            if best is None or found.residual < best.residual:
+                best = found
             if best.residual <= self.tolerance:
                 break
-        assert best is not None
+        if best is None:
+            assert failure is not None
+            raise failure
+        features, coefficients = best.fit.features, best.fit.coefficients
         warnings = [_sentence(adaptation) for adaptation in best.adaptations]
         if best.residual > self.tolerance:
             warnings.append(
                 f"the relative residual on independent points is {best.residual:.1e}, above the tolerance "
                 f"{self.tolerance:.0e}: more features, cells or unknowns may help, unless the solution is singular"
             )
+        if failure is not None and best.residual > self.tolerance:
+            warnings.append(f"with other numbers of features {failure}")
         info = {
             "seconds": time.perf_counter() - wall,
             "cpu_seconds": time.process_time() - cpu,
-            "unknowns": best.coefficients.numel(),
+            "unknowns": coefficients.numel(),
             "seed": seed,
             "history": monitor.history,
-            "partition": list(best.features.partition.cells),
-            "features": best.features.features,
+            "partition": list(features.partition.cells),
+            "features": features.features,
             "residual": best.residual,
-            "least_squares": best.diagnostics,
+            "least_squares": best.fit.diagnostics,
+            **({"newton": best.fit.newton} if not form.linear else {}),
             "warnings": warnings,
         }
         constants = torch.zeros(form.components, dtype=torch.float64)
-        model = mean_free(RandomFeatureModel(best.features, best.coefficients, constants), problem)
+        model = mean_free(RandomFeatureModel(features, coefficients, constants), problem)
         return Solution(self.name, repr(self), problem.fields, model, domain.mesh(), info, problem)
 
     def _candidates(self, components: int, box: np.ndarray) -> list[tuple[tuple[int, ...], int]]:
@@ -152,8 +161,9 @@ class RFM:
         count: int,
         seed: int,
         judges: list[Located],
-    ) -> _Fit:
-        """One linear least-squares problem on one partition."""
+        start: State | None,
+    ) -> _Judged:
+        """One fit on one partition."""
         lower, upper = domain.bounding_box
         grid = PartitionOfUnity.grid(lower, upper, cells)
         per_cell = count + self.global_features / grid.subdomains
@@ -165,25 +175,13 @@ class RFM:
         features = RandomFeatures.draw(
             partition, count, self.scale, self.activation, self.global_features, seed
         )
-        groups: list[RowGroup] = []
-        for rows, points, normals in located:
-            residual, terms = rows.linearise(points, normals)
-            groups += assemble(features, points, terms, residual, form.components)
-        widths = [form.components * count] * partition.subdomains
-        global_width = form.components * self.global_features
-        x, diagnostics = solve_blocks(groups, widths, global_width, self.method, centres=partition.centres)
-        coefficients = features.coefficients(x)
-        held_out = relative_residual(
-            judges, lambda points, alphas: features.evaluate(points, coefficients, list(alphas))
-        )
-        return _Fit(features, coefficients, held_out, diagnostics, adaptations)
+        found = fit(features, located, form.components, self.method, start)
+        return _Judged(found, relative_residual(judges, found.state), adaptations)
 
 
-class _Fit(NamedTuple):
-    features: RandomFeatures
-    coefficients: torch.Tensor
-    residual: float
-    diagnostics: dict[str, Any]
+class _Judged(NamedTuple):
+    fit: Fit
+    residual: float  # on independent points
     adaptations: tuple[Adaptation, ...]
 
 

@@ -1,0 +1,151 @@
+"""Fit random features to located rows: one linear least-squares problem, or one in each step of Newton's method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from mlpde.formulation.sampling import Located, State
+from mlpde.optimize.least_squares import RowGroup, solve_blocks
+from mlpde.optimize.newton import Linearised, NewtonFailure, newton
+from mlpde.representation.collocation import Assembled, Side, assembled
+from mlpde.representation.random_features import RandomFeatures
+
+SMALLEST_GROWTH = 1 / 16  # of the load
+
+
+class Fit(NamedTuple):
+    """Features with their coefficients (components, count), facts of the (last) solve, and the Newton steps, if any."""
+
+    features: RandomFeatures
+    coefficients: torch.Tensor
+    diagnostics: dict[str, Any]
+    newton: list[dict[str, float]]
+
+    def state(self, part: Located, alphas: Any) -> dict[tuple[int, ...], torch.Tensor]:
+        """The fitted function at the points of located rows."""
+        return self.features.evaluate(part.points, self.coefficients, list(alphas))
+
+
+def fit(
+    features: RandomFeatures,
+    located: Sequence[Located],
+    components: int,
+    method: Any = "auto",
+    start: State | None = None,
+) -> Fit:
+    """Minimise the scaled residuals of the rows over the coefficients.
+
+    start: a function from which Newton's method begins, by default zero; linear rows need none.
+    Raises NewtonFailure if Newton's method comes to no solution.
+    """
+    problem = _Problem(features, located, components, method)
+    if all(part.rows.linear for part in located):
+        x, facts = problem.solve([p.group for pieces, _ in problem.assembled(None) for p in pieces])
+        return Fit(features, features.coefficients(x), facts, [])
+    try:
+        zero = torch.zeros(components * features.count, dtype=torch.float64)
+        found = newton(problem.linearise, zero if start is None else problem.projection(start))
+    except NewtonFailure:
+        found = _along_the_load(problem)
+    x, facts, history = found
+    return Fit(features, features.coefficients(x), facts, history)
+
+
+def _along_the_load(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any], list[dict[str, float]]]:
+    """Newton's method on r(u) = (1 - load) r(0), from load 0, which u = 0 solves, to 1.
+
+    The load grows as far as the steps converge; NewtonFailure says how far it came.
+    """
+    x, load, growth = torch.zeros(problem.components * problem.features.count, dtype=torch.float64), 0.0, 0.25
+    history: list[dict[str, float]] = []
+    at_zero = [part.residual(problem.function(x)) for part in problem.located]
+    while True:
+        to = min(load + growth, 1.0)
+        try:
+            part = problem._replace(shift=[(1 - to) * r for r in at_zero])
+            x, facts, steps = newton(part.linearise, x)
+        except NewtonFailure as error:
+            if growth <= SMALLEST_GROWTH:
+                raise NewtonFailure(
+                    f"{error} (the data were scaled up step by step and came to {load:.2g} of theirs)"
+                ) from None
+            growth /= 2
+            continue
+        history += [{"load": to, **step} for step in steps]
+        if to == 1.0:
+            return x, facts, history
+        load, growth = to, 2 * growth
+
+
+class _Problem(NamedTuple):
+    features: RandomFeatures
+    located: Sequence[Located]
+    components: int
+    method: Any
+    shift: Sequence[torch.Tensor] = ()  # (n, K) of every part, subtracted from its residual
+
+    def solve(self, groups: list[RowGroup]) -> tuple[torch.Tensor, dict[str, Any]]:
+        partition = self.features.partition
+        widths = [self.components * self.features.features] * partition.subdomains
+        global_width = self.components * self.features.global_features
+        return solve_blocks(groups, widths, global_width, self.method, centres=partition.centres)
+
+    def assembled(self, state: State | None) -> list[tuple[list[Assembled], torch.Tensor]]:
+        """For every part the row groups about a state, and its linear terms J state (n, K)."""
+        parts = []
+        for number, part in enumerate(self.located):
+            residual, terms = part.linearise(state)
+            if self.shift:
+                residual = residual - self.shift[number]
+            linear = torch.zeros_like(residual)
+            if state is not None:
+                jets = state(part, {term.derivative for term in terms})
+                for k, m, alpha, coefficient in terms:
+                    linear[:, k] += coefficient * jets[alpha][:, m]
+            sides = [Side(self.features, part.points, terms)]
+            parts.append((assembled(sides, residual, self.components), linear))
+        return parts
+
+    def projection(self, state: State) -> torch.Tensor:
+        """The coefficients nearest to a function, in the norm of the equations linearised about it."""
+        return self.solve(
+            [
+                piece.group._replace(rhs=(piece.factors * linear[piece.points].T).reshape(-1))
+                for pieces, linear in self.assembled(state)
+                for piece in pieces
+            ]
+        )[0]
+
+    def linearise(self, x: torch.Tensor) -> Linearised:
+        parts = self.assembled(self.function(x))
+
+        def solve() -> tuple[torch.Tensor, float, dict[str, Any]]:
+            direction, facts = self.solve([piece.group for pieces, _ in parts for piece in pieces])
+            return direction, facts["residual"], facts
+
+        def norm(x: torch.Tensor) -> float:
+            state = self.function(x)
+            residuals = [part.residual(state) for part in self.located]
+            if self.shift:
+                residuals = [r - s for r, s in zip(residuals, self.shift, strict=True)]
+            return _norm(parts, residuals)
+
+        return Linearised(solve, norm, _norm(parts, [linear for _, linear in parts]))
+
+    def function(self, x: torch.Tensor) -> State:
+        """The function with the unknowns x."""
+        coefficients = self.features.coefficients(x)
+        return lambda part, alphas: self.features.evaluate(part.points, coefficients, list(alphas))
+
+
+def _norm(parts: Sequence[tuple[list[Assembled], torch.Tensor]], values: Sequence[torch.Tensor]) -> float:
+    """The norm of values (n, K) of every part, scaled like its rows."""
+    square = sum(
+        float((piece.factors * value[piece.points].T).square().sum())
+        for (pieces, _), value in zip(parts, values, strict=True)
+        for piece in pieces
+    )
+    return square**0.5
