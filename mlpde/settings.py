@@ -28,9 +28,11 @@ def positive(solver: Any, *settings: str, zero: bool = False) -> None:
 
 
 def chosen(solver: Any, *settings: str) -> None:
-    """The settings are among the words that their type, a Literal, lists."""
+    """The settings are among the words that their type lists: a Literal, or one that may be None."""
     hints = typing.get_type_hints(type(solver))
     for name in settings:
         words, value = typing.get_args(hints[name]), getattr(solver, name)
+        if type(None) in words:
+            words = (None, *typing.get_args(words[0]))
         if value not in words:
-            raise unknown(f"value of {solver.name}.{name}:", value, words)
+            raise unknown(f"value of {solver.name}.{name}:", value, [word for word in words if word])

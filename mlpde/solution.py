@@ -30,6 +30,7 @@ MODELS = {
     "fem": "reference_fem.function:FiniteElementFunction",
     "fem_modes": "reference_fem.modes:FiniteElementModes",
     "random_features": "mlpde.representation.models:RandomFeatureModel",
+    "random_features_in_blocks": "mlpde.representation.models:TimeBlocks",
     "network": "mlpde.representation.models:NetworkModel",
 }
 FORMAT = 1  # of a saved solution; another one is refused

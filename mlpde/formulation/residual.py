@@ -22,7 +22,7 @@ from ufl.domain import extract_unique_domain
 
 from mlpde.errors import InputError, call_user
 from mlpde.formulation.condition_rows import boundary_rows, condition_rows, initial_rows
-from mlpde.formulation.symbolic import at_zero, expand, nonlinear_part, partials, tensor
+from mlpde.formulation.symbolic import at_zero, expand, nonlinear_part, partials, scalars, tensor
 from mlpde.formulation.torch_expression import Alpha, Jets, Tensor, TorchFunction, layout_of
 from mlpde.formulation.weak_form import Unknown, abstract_omega, rates, weak_form
 from mlpde.language import as_expression
@@ -43,7 +43,7 @@ class Rows:
     """One group of residual equations on one part of the domain.
 
     kind: "interior" (where = region), "natural" or "dirichlet" (where = boundary), "point" (where = coordinates),
-    "initial" (where = start time).  `linear`: the residual is affine in the unknowns.
+    "initial" (where = start time), "periodic" (where = boundary).  `linear`: the residual is affine in the unknowns.
     """
 
     kind: str
@@ -142,16 +142,21 @@ class Rows:
 
 @dataclass(frozen=True)
 class StrongForm:
-    """All rows of a problem.  `components` = M; `derivatives` = every jet that some row needs."""
+    """All rows of a problem.  `components` = M; `derivatives` = every jet that some row needs.
+
+    periodic: rows on a boundary and on its translated image, whose residuals sum to zero at matching points: u - u = 0
+    and, the normals being opposite, A.n + A.n = 0.
+    """
 
     rows: tuple[Rows, ...]
     components: int
     dim: int
+    periodic: tuple[tuple[Rows, Rows], ...] = ()
 
     @property
     def linear(self) -> bool:
         """True if every row is linear."""
-        return all(rows.linear for rows in self.rows)
+        return all(rows.linear for rows in (*self.rows, *(side for pair in self.periodic for side in pair)))
 
     @property
     def derivatives(self) -> set[Alpha]:
@@ -194,7 +199,21 @@ def strong_form(problem: Problem) -> StrongForm:
             components = range(start, start := start + f.size)
             orders.append(max(r.time_order(m) for r in rows for m in components))
         rows.append(group("initial", problem.time[0], initial_rows(problem, form, orders)))
-    return StrongForm(tuple(rows), sum(f.size for f in problem.fields), problem.domain.dim)
+    pairs = []
+    for pair in problem.periodic:
+        values = [u for unknown in form.unknowns for u in scalars(unknown)]
+        fluxes = [[expand(e) for e in form.natural_residual(name)] for name in (pair.first, pair.second)]
+        kept = [
+            k
+            for k, both in enumerate(zip(*fluxes, strict=True))
+            if any(not isinstance(e, uc.Zero) for e in both)
+        ]
+        first, second = (
+            [sign * u for u in values] + [flux[k] for k in kept]
+            for sign, flux in zip((1, -1), fluxes, strict=True)
+        )
+        pairs.append((group("periodic", pair.first, first), group("periodic", pair.second, second)))
+    return StrongForm(tuple(rows), sum(f.size for f in problem.fields), problem.domain.dim, tuple(pairs))
 
 
 def component_names(fields: Sequence[Field]) -> list[str]:

@@ -19,7 +19,9 @@ PATIENCE = 5  # such steps in a row
 STATIONARY = (
     0.2  # relative decrease of |r|^2 in the linear model: if none is made, x is the least squares' minimiser
 )
-ROUNDING = 1e-8  # of |J x|: a residual below is rounding, which no step lowers
+ROUNDING = (
+    20 * torch.finfo(torch.float64).eps
+)  # of |J| |x|: a residual below is rounding, which no step lowers
 
 
 class NewtonFailure(InputError):
@@ -27,11 +29,14 @@ class NewtonFailure(InputError):
 
 
 class Linearised(NamedTuple):
-    """The scaled problem about x.  solve() -> (d, |r + J d|, facts); norm(x') = |r(x')|; size = |J x|."""
+    """The scaled problem about x.  solve() -> (d, |r + J d|, facts); norm(x') = |r(x')|; size = |J x|,
+    bound = |J| |x|.
+    """
 
     solve: Callable[[], tuple[torch.Tensor, float, dict[str, Any]]]
     norm: Callable[[torch.Tensor], float]
     size: float
+    bound: float
 
 
 def newton(
@@ -60,7 +65,7 @@ def newton(
             history.append({"step": step, "residual": after / before, "length": length})
         stalls = not lowered or after > STALLED * before
         gain = 1 - (predicted / before) ** 2  # of |r|^2 in the linear model
-        if stalls and (gain <= STATIONARY or before <= ROUNDING * problem.size):
+        if stalls and (gain <= STATIONARY or before <= ROUNDING * problem.bound):
             return x, facts, history
         idle = idle + 1 if stalls else 0
         if lowered and idle < PATIENCE:

@@ -42,7 +42,7 @@ def fit(
     Raises NewtonFailure if Newton's method comes to no solution.
     """
     problem = _Problem(features, located, components, method)
-    if all(part.rows.linear for part in located):
+    if all(one.rows.linear for part in located for one in part.sides):
         x, facts = problem.solve([p.group for pieces, _ in problem.assembled(None) for p in pieces])
         return Fit(features, features.coefficients(x), facts, [])
     try:
@@ -97,15 +97,18 @@ class _Problem(NamedTuple):
         """For every part the row groups about a state, and its linear terms J state (n, K)."""
         parts = []
         for number, part in enumerate(self.located):
-            residual, terms = part.linearise(state)
+            residual = torch.zeros((len(part.points), part.rows.equations), dtype=torch.float64)
+            linear, sides = residual.clone(), []
+            for one in part.sides:
+                found, terms = one.linearise(state)
+                residual = residual + found
+                sides.append(Side(self.features, one.points, terms))
+                if state is not None:
+                    jets = state(one, {term.derivative for term in terms})
+                    for k, m, alpha, coefficient in terms:
+                        linear[:, k] += coefficient * jets[alpha][:, m]
             if self.shift:
                 residual = residual - self.shift[number]
-            linear = torch.zeros_like(residual)
-            if state is not None:
-                jets = state(part, {term.derivative for term in terms})
-                for k, m, alpha, coefficient in terms:
-                    linear[:, k] += coefficient * jets[alpha][:, m]
-            sides = [Side(self.features, part.points, terms)]
             parts.append((assembled(sides, residual, self.components), linear))
         return parts
 
@@ -133,7 +136,9 @@ class _Problem(NamedTuple):
                 residuals = [r - s for r, s in zip(residuals, self.shift, strict=True)]
             return _norm(parts, residuals)
 
-        return Linearised(solve, norm, _norm(parts, [linear for _, linear in parts]))
+        squares = sum(float(piece.group.matrix.square().sum()) for pieces, _ in parts for piece in pieces)
+        bound = squares**0.5 * float(x.norm())
+        return Linearised(solve, norm, _norm(parts, [linear for _, linear in parts]), bound)
 
     def function(self, x: torch.Tensor) -> State:
         """The function with the unknowns x."""

@@ -44,6 +44,41 @@ class RandomFeatureModel:
 
 
 @dataclass(frozen=True)
+class TimeBlocks:
+    """Models of successive blocks of time, points (n, d + 1) with the time last; ends: of all blocks but the last."""
+
+    blocks: tuple[RandomFeatureModel, ...]
+    ends: tuple[float, ...]
+
+    kind: ClassVar[str] = "random_features_in_blocks"
+
+    def jets(self, points: np.ndarray, derivatives: Iterable[Alpha]) -> dict[Alpha, np.ndarray]:
+        """D^alpha u (n, components) at points (n, d + 1)."""
+        block, derivatives = np.searchsorted(self.ends, points[:, -1]), list(derivatives)
+        jets = {alpha: np.empty((len(points), len(self.blocks[0].shift))) for alpha in derivatives}
+        for number in np.unique(block):
+            here = block == number
+            for alpha, values in self.blocks[number].jets(points[here], derivatives).items():
+                jets[alpha][here] = values
+        return jets
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and settings for `from_state`."""
+        states = [block.state() for block in self.blocks]
+        arrays = {f"{k}.{name}": a for k, (found, _) in enumerate(states) for name, a in found.items()}
+        return arrays, {"ends": list(self.ends), "blocks": [settings for _, settings in states]}
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> TimeBlocks:
+        """The model that `state` described."""
+        blocks = []
+        for k, one in enumerate(settings["blocks"]):
+            own = {name.split(".", 1)[1]: a for name, a in arrays.items() if name.split(".", 1)[0] == str(k)}
+            blocks.append(RandomFeatureModel.from_state(own, one))
+        return cls(tuple(blocks), tuple(settings["ends"]))
+
+
+@dataclass(frozen=True)
 class NetworkModel:
     """A network with its parameters (P,); `shift` (components,) is added to the values."""
 

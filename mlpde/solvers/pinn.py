@@ -154,7 +154,7 @@ def _weighted(located: Located, network: MLP, theta: torch.Tensor, length: float
 
     So all equations are in the units of the unknown, and no weight is left to choose.
     """
-    rows, points, normals = located
+    rows, points, normals = located.rows, located.points, located.normals
     with torch.no_grad():
         jets = network.jets(theta, points, sorted(rows.derivatives))
         _, terms = rows.linearise(points, normals, jets)

@@ -77,7 +77,7 @@ def burgers_problem():
 
 def test_a_layer_of_burgers_equation_is_found():
     """A shift of the layer changes the data by e^-10 of itself: the error is that much larger than the residual."""
-    error, _ = worst_error(burgers_problem(), RFM(features=50, partition=(8,)))
+    error, _ = worst_error(burgers_problem(), RFM(features=50, partition=(8,), activation="sin", scale=3.0))
     assert error < 1e-6
 
 
@@ -91,7 +91,9 @@ def test_where_newton_fails_from_zero_the_data_are_scaled_up_step_by_step(monkey
         return newton(linearise, x)
 
     monkeypatch.setattr(fitting, "newton", fails_at_first)
-    error, solution = worst_error(burgers_problem(), RFM(features=50, partition=(8,)))
+    error, solution = worst_error(
+        burgers_problem(), RFM(features=50, partition=(8,), activation="sin", scale=3.0)
+    )
     assert error < 1e-6
     assert [row["load"] for row in solution.info["newton"] if row["step"] == 1] == [0.25, 0.75, 1.0]
 
@@ -129,7 +131,10 @@ def test_newton_damps_a_step_that_leads_uphill():
     def about(x):
         slope, value = 1 / (1 + x**2), torch.atan(x)
         return Linearised(
-            lambda: (-value / slope, 0.0, {}), lambda y: float(torch.atan(y).abs()), float((slope * x).abs())
+            lambda: (-value / slope, 0.0, {}),
+            lambda y: float(torch.atan(y).abs()),
+            float((slope * x).abs()),
+            float((slope * x).abs()),
         )
 
     x, _, history = newton(about, torch.tensor(3.0, dtype=torch.float64))
@@ -141,7 +146,7 @@ def test_newton_names_the_step_where_nothing_lowers_the_residual():
     """A slope of the wrong sign: no step length helps."""
 
     def about(x):
-        return Linearised(lambda: (torch.ones(()), 0.0, {}), lambda y: float(1 + y**2), 1.0)
+        return Linearised(lambda: (torch.ones(()), 0.0, {}), lambda y: float(1 + y**2), 1.0, 1.0)
 
     with pytest.raises(NewtonFailure, match="stalled in step 1"):
         newton(about, torch.zeros(()))
