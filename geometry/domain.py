@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from geometry.corners import Corner, find_corners
 from geometry.errors import GeometryError
 from geometry.mesh import Mesh
 from geometry.names import unknown_name
@@ -273,6 +274,16 @@ class Domain:
             tangent = tangents[np.linalg.norm(samples - x, axis=1).argmin()]
             sides[tag] = float(np.sign(tangent[1] * outward[0, 0] - tangent[0] * outward[0, 1]))
         return sides
+
+    @cached_property
+    def corners(self) -> tuple[Corner, ...]:
+        """dim 2: the vertices of the boundary with their interior angles and the boundaries that meet; else none."""
+        if self.dim != 2:
+            return ()
+        outer = {tag: name for name, tags in self._cad.groups.boundaries.items() for tag in tags}
+        slits = {abs(tag) for tag in outer if tag < 0}
+        curves = {tag: curve for tag, curve in self._cad.curves.items() if abs(tag) not in slits}
+        return find_corners(curves, self._sides, outer)
 
     def _on_surfaces(self, name: str, n: int, seed: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         from geometry.gmsh_session import gmsh_session

@@ -6,6 +6,7 @@ The spacing on the boundary follows the interior's: h = (|Omega| / n)^(1/d), so 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,7 +123,7 @@ def lattice(domain: Any, cells: Sequence[int], per_cell: float) -> np.ndarray:
         [_lattices(corners[finer == q], int(q)).reshape(-1, domain.dim) for q in np.unique(finer)]
     )
     margin = 1e-3 / usual  # a lattice line may run along a side, or through a re-entrant corner
-    steps = margin * np.concatenate([-np.eye(domain.dim), np.eye(domain.dim)])
+    steps = margin * np.array(list(product((-1.0, 1.0), repeat=domain.dim)))
     around = lower + (points[:, None] + steps) * width
     return (
         lower

@@ -8,7 +8,8 @@ import torch
 from mlpde.errors import InputError
 from mlpde.optimize.least_squares import RowGroup
 from mlpde.representation.partition_of_unity import Alpha, Cover
-from mlpde.representation.random_features import RandomFeatures, closure
+from mlpde.representation.random_features import RandomFeatures
+from mlpde.representation.ridges import closure
 
 
 class Side(NamedTuple):

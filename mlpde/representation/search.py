@@ -20,9 +20,10 @@ from mlpde.formulation.space_time import SpaceTime
 from mlpde.formulation.time_blocks import continued
 from mlpde.optimize.newton import NewtonFailure
 from mlpde.representation.adapted_partition import Adaptation, adapted_partition
+from mlpde.representation.corner_functions import CornerFunction, corner_functions
 from mlpde.representation.fitting import Fit, fit
 from mlpde.representation.partition_of_unity import PartitionOfUnity
-from mlpde.representation.random_features import RandomFeatures
+from mlpde.representation.random_features import CORNER_FEATURES, RandomFeatures
 
 POINTS_PER_FEATURE = 1.3  # fewer points than this make a subdomain's least squares nearly singular
 FEATURES = {  # small and large subdomains, by dimension
@@ -72,6 +73,12 @@ class Search:
         """
         settings, domain = self.settings, self.domain
         self.judges = self._located(domain.interior(HELD_OUT, rule="sobol", seed=self.seed), self.seed)
+        self.corners: tuple[CornerFunction, ...] = ()
+        if settings.corners:
+            time = isinstance(domain, SpaceTime)
+            self.corners = corner_functions(
+                self.form, domain.domain if time else domain, domain.start if time else None
+            )
         candidates = self._candidates()
         pairs, raised = self._pairs(), dict[int, Pair]()
         best: Judged | None = None
@@ -185,13 +192,21 @@ class Search:
         settings, (activation, scale) = self.settings, pair
         lower, upper = self.domain.bounding_box
         grid = PartitionOfUnity.grid(lower, upper, cells)
-        per_cell = count + settings.global_features / grid.subdomains
+        whole = settings.global_features + CORNER_FEATURES * len(self.corners)
+        per_cell = count + whole / grid.subdomains
         located = self._located(lattice(self.domain, cells, settings.points * per_cell))
         inside = torch.cat([part.points for part in located if part.rows.kind == "interior"])
         minimum = min(POINTS_PER_FEATURE, 0.9 * settings.points) * count
         partition, adaptations = adapted_partition(grid, inside, minimum)
         features = RandomFeatures.draw(
-            partition, count, scale, activation, settings.global_features, self.seed
+            partition,
+            count,
+            scale,
+            activation,
+            settings.global_features,
+            self.seed,
+            self.corners,
+            settings.polynomials,
         )
         try:
             found = fit(

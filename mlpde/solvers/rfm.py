@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -43,6 +43,8 @@ class RFM:
     global_features: additional features on the whole box.
     points: collocation points for each feature.
     method: "block_qr", "dense" (the referee, slow) or "auto".
+    corners: in plane domains, 60 features times r^a sin(a theta) for every singular exponent a below 2 of every corner.
+    polynomials: as many features as there are monomials of degree <= 3 are polynomials, if that is at most half.
     time_blocks: a problem in time is solved in so many intervals, one after the other; with 1 all at once.
     """
 
@@ -56,6 +58,8 @@ class RFM:
     max_unknowns: int = 10000
     method: Literal["auto", "dense", "block_qr"] = "auto"
     time_blocks: int = 1
+    corners: bool = True
+    polynomials: bool = True
 
     name: ClassVar[str] = "rfm"
     accepts: ClassVar[frozenset[str]] = frozenset(
@@ -115,6 +119,8 @@ class RFM:
             "features": last.features.features,
             "activation": last.features.activation,
             "scale": blocks[-1].scale,
+            "polynomials": last.features.polynomials,
+            "corner_functions": [asdict(corner) for corner in last.features.corners],
             "probes": probes,
             "residual": max(b.residual for b in blocks),
             "least_squares": last.diagnostics,
