@@ -76,13 +76,25 @@ def collocate(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | Non
     for rows in form.rows:
         if rows.kind == "interior":
             parts.append(located(rows, points[region == rows.where]))
-        elif rows.kind == "initial":
-            parts.append(located(rows, start))
+            continue
+        normals = None
+        if rows.kind == "initial":
+            where = start
         elif rows.kind == "point":
-            parts.append(located(rows, np.asarray(rows.where, float).reshape(1, -1)))
+            where = np.asarray(rows.where, float).reshape(1, -1)
         else:
-            on_wall, _, normals = walls[rows.where]
-            parts.append(located(rows, on_wall, normals))
+            where, _, normals = walls[rows.where]
+        if rows.region is not None:
+            here = _regions(domain, where) == rows.region
+            where, normals = where[here], None if normals is None else normals[here]
+        if len(where):
+            parts.append(located(rows, where, normals))
+    for first, second in form.jumps:
+        x, normals = domain.between(
+            first.region, second.region, int(np.ceil(len(inside) ** (1 - 1 / domain.dim))), seed
+        )
+        if len(x):
+            parts.append(located(first, x, normals)._replace(other=located(second, x, normals)))
     for first, second in form.periodic:
         on_wall, _, normals = walls[first.where]
         shift = _shift(domain, first.where, second.where)

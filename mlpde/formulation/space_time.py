@@ -77,6 +77,14 @@ class SpaceTime:
             share = np.random.default_rng(seed).random(len(x))
         return self.at(x, self._times(share)), weights * self.length, normals
 
+    def between(self, first: str, second: str, n: int, seed: int | None = None) -> tuple[NDArray, NDArray]:
+        """Points (n, d + 1) where two regions meet, and normals (n, d) from `first` to `second`, at all times."""
+        x, normals = self.domain.between(first, second, n, seed)
+        share = np.arange(1, len(x) + 1) * GOLDEN % 1
+        if seed is not None:
+            share = np.random.default_rng(seed).random(len(x))
+        return self.at(x, self._times(share)), normals
+
     def section(self, t: float, n: int, seed: int | None = None) -> NDArray:
         """About n points (n, d + 1) at one time: a regular lattice, or spread by `seed`."""
         rule = "grid" if seed is None else "sobol"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from mlpde.formulation.sampling import Located, State
@@ -16,21 +18,70 @@ from mlpde.representation.random_features import RandomFeatures
 SMALLEST_GROWTH = 1 / 16  # of the load
 
 
-class Fit(NamedTuple):
-    """Features with their coefficients (components, count), facts of the (last) solve, and the Newton steps, if any."""
+@dataclass(frozen=True)
+class Ansatz:
+    """One set of features for the whole domain (no `regions`), or one for each region, without global features."""
 
-    features: RandomFeatures
-    coefficients: torch.Tensor
+    sets: tuple[RandomFeatures, ...]
+    regions: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Number of features in all sets."""
+        return sum(features.count for features in self.sets)
+
+    def number(self, part: Located) -> int:
+        """The set that rows are about."""
+        return self.regions.index(part.rows.region) if self.regions else 0  # type: ignore[arg-type]
+
+    def side(self, part: Located, terms: Sequence[Any]) -> Side:
+        """Terms at located rows, in the features of their region."""
+        number = self.number(part)
+        first = sum(features.partition.subdomains for features in self.sets[:number])
+        return Side(self.sets[number], part.points, terms, first)
+
+    def coefficients(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The coefficients (components, count) of every set from the least-squares unknowns."""
+        components = len(x) // self.count
+        parts = x.split([components * features.count for features in self.sets])
+        return tuple(f.coefficients(part) for f, part in zip(self.sets, parts, strict=True))
+
+    def state(self, coefficients: Sequence[torch.Tensor]) -> State:
+        """The function with these coefficients."""
+
+        def jets(part: Located, alphas: Any) -> dict[tuple[int, ...], torch.Tensor]:
+            number = self.number(part)
+            return self.sets[number].evaluate(part.points, coefficients[number], list(alphas))
+
+        return jets
+
+
+class Fit(NamedTuple):
+    """An ansatz with the coefficients (components, count) of its sets, facts of the (last) solve, the Newton steps."""
+
+    ansatz: Ansatz
+    coefficients: tuple[torch.Tensor, ...]
     diagnostics: dict[str, Any]
     newton: list[dict[str, float]]
 
-    def state(self, part: Located, alphas: Any) -> dict[tuple[int, ...], torch.Tensor]:
-        """The fitted function at the points of located rows."""
-        return self.features.evaluate(part.points, self.coefficients, list(alphas))
+    @property
+    def features(self) -> RandomFeatures:
+        """The first set, whose settings are those of all."""
+        return self.ansatz.sets[0]
+
+    @property
+    def unknowns(self) -> int:
+        """Number of coefficients."""
+        return sum(part.numel() for part in self.coefficients)
+
+    @property
+    def state(self) -> State:
+        """The fitted function."""
+        return self.ansatz.state(self.coefficients)
 
 
 def fit(
-    features: RandomFeatures,
+    ansatz: Ansatz,
     located: Sequence[Located],
     components: int,
     method: Any = "auto",
@@ -41,17 +92,17 @@ def fit(
     start: a function from which Newton's method begins, by default zero; linear rows need none.
     Raises NewtonFailure if Newton's method comes to no solution.
     """
-    problem = _Problem(features, located, components, method)
+    problem = _Problem(ansatz, located, components, method)
     if all(one.rows.linear for part in located for one in part.sides):
         x, facts = problem.solve([p.group for pieces, _ in problem.assembled(None) for p in pieces])
-        return Fit(features, features.coefficients(x), facts, [])
+        return Fit(ansatz, ansatz.coefficients(x), facts, [])
     try:
-        zero = torch.zeros(components * features.count, dtype=torch.float64)
+        zero = torch.zeros(components * ansatz.count, dtype=torch.float64)
         found = newton(problem.linearise, zero if start is None else problem.projection(start))
     except NewtonFailure:
         found = _along_the_load(problem)
     x, facts, history = found
-    return Fit(features, features.coefficients(x), facts, history)
+    return Fit(ansatz, ansatz.coefficients(x), facts, history)
 
 
 def _along_the_load(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any], list[dict[str, float]]]:
@@ -59,7 +110,7 @@ def _along_the_load(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any], li
 
     The load grows as far as the steps converge; NewtonFailure says how far it came.
     """
-    x, load, growth = torch.zeros(problem.components * problem.features.count, dtype=torch.float64), 0.0, 0.25
+    x, load, growth = torch.zeros(problem.components * problem.ansatz.count, dtype=torch.float64), 0.0, 0.25
     history: list[dict[str, float]] = []
     at_zero = [part.residual(problem.function(x)) for part in problem.located]
     while True:
@@ -81,17 +132,18 @@ def _along_the_load(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any], li
 
 
 class _Problem(NamedTuple):
-    features: RandomFeatures
+    ansatz: Ansatz
     located: Sequence[Located]
     components: int
     method: Any
     shift: Sequence[torch.Tensor] = ()  # (n, K) of every part, subtracted from its residual
 
     def solve(self, groups: list[RowGroup]) -> tuple[torch.Tensor, dict[str, Any]]:
-        partition = self.features.partition
-        widths = [self.components * self.features.features] * partition.subdomains
-        global_width = self.components * self.features.global_features
-        return solve_blocks(groups, widths, global_width, self.method, centres=partition.centres)
+        sets = self.ansatz.sets
+        widths = [self.components * f.features for f in sets for _ in range(f.partition.subdomains)]
+        global_width = self.components * sets[0].global_features
+        centres = np.concatenate([f.partition.centres for f in sets])
+        return solve_blocks(groups, widths, global_width, self.method, centres=centres)
 
     def assembled(self, state: State | None) -> list[tuple[list[Assembled], torch.Tensor]]:
         """For every part the row groups about a state, and its linear terms J state (n, K)."""
@@ -102,7 +154,7 @@ class _Problem(NamedTuple):
             for one in part.sides:
                 found, terms = one.linearise(state)
                 residual = residual + found
-                sides.append(Side(self.features, one.points, terms))
+                sides.append(self.ansatz.side(one, terms))
                 if state is not None:
                     jets = state(one, {term.derivative for term in terms})
                     for k, m, alpha, coefficient in terms:
@@ -142,8 +194,7 @@ class _Problem(NamedTuple):
 
     def function(self, x: torch.Tensor) -> State:
         """The function with the unknowns x."""
-        coefficients = self.features.coefficients(x)
-        return lambda part, alphas: self.features.evaluate(part.points, coefficients, list(alphas))
+        return self.ansatz.state(self.ansatz.coefficients(x))
 
 
 def _norm(parts: Sequence[tuple[list[Assembled], torch.Tensor]], values: Sequence[torch.Tensor]) -> float:

@@ -21,7 +21,7 @@ from mlpde.formulation.time_blocks import continued
 from mlpde.optimize.newton import NewtonFailure
 from mlpde.representation.adapted_partition import Adaptation, adapted_partition
 from mlpde.representation.corner_functions import CornerFunction, corner_functions
-from mlpde.representation.fitting import Fit, fit
+from mlpde.representation.fitting import Ansatz, Fit, fit
 from mlpde.representation.partition_of_unity import PartitionOfUnity
 from mlpde.representation.random_features import CORNER_FEATURES, RandomFeatures
 
@@ -32,6 +32,7 @@ FEATURES = {  # small and large subdomains, by dimension
     3: (200, 800),
     4: (400, 800),
 }
+LISTED = 5  # subdomains in the warnings, at most
 HELD_OUT = 2000  # independent points that judge a solution
 # (activation, scale) that are probed where the user gives none, the usual best one first
 PAIRS = (("sin", 3.0), ("sin", 1.5), ("sin", 5.0), ("sin", 8.0), ("tanh", 1.0), ("tanh", 0.5))
@@ -95,7 +96,7 @@ class Search:
                 step,
                 len(candidates),
                 residual=found.residual,
-                unknowns=found.fit.coefficients.numel(),
+                unknowns=found.fit.unknowns,
                 features=count,
                 **({"newton_steps": len(found.fit.newton)} if not self.form.linear else {}),
             )
@@ -110,7 +111,9 @@ class Search:
 
     def warnings(self, best: Judged) -> list[str]:
         """What a user must know about the result."""
-        sentences = [_sentence(adaptation) for adaptation in best.adaptations]
+        sentences = [_sentence(adaptation) for adaptation in best.adaptations[:LISTED]]
+        if len(best.adaptations) > LISTED:
+            sentences.append(f"the same for {len(best.adaptations) - LISTED} more subdomains")
         if best.residual > self.settings.tolerance:
             sentences.append(
                 f"the relative residual on independent points is {best.residual:.1e}, above the tolerance "
@@ -190,32 +193,49 @@ class Search:
     def _fit(self, cells: tuple[int, ...], count: int, pair: Pair, start: Judged | None) -> Judged | None:
         """One fit on one partition; None where Newton's method fails."""
         settings, (activation, scale) = self.settings, pair
-        lower, upper = self.domain.bounding_box
-        grid = PartitionOfUnity.grid(lower, upper, cells)
+        regions = self.domain.regions if self.form.jumps else ()
         whole = settings.global_features + CORNER_FEATURES * len(self.corners)
-        per_cell = count + whole / grid.subdomains
+        per_cell = count + whole / math.prod(cells)
         located = self._located(lattice(self.domain, cells, settings.points * per_cell))
-        inside = torch.cat([part.points for part in located if part.rows.kind == "interior"])
         minimum = min(POINTS_PER_FEATURE, 0.9 * settings.points) * count
-        partition, adaptations = adapted_partition(grid, inside, minimum)
-        features = RandomFeatures.draw(
-            partition,
-            count,
-            scale,
-            activation,
-            settings.global_features,
-            self.seed,
-            self.corners,
-            settings.polynomials,
-        )
+        sets: list[RandomFeatures] = []
+        adaptations: list[Adaptation] = []
+        for region in regions or (None,):
+            inside = torch.cat(
+                [
+                    part.points
+                    for part in located
+                    if part.rows.kind == "interior" and region in (None, part.rows.region)
+                ]
+            )
+            lower, upper = self.domain.bounding_box
+            if region is not None:
+                lower, upper = inside.amin(0).numpy(), inside.amax(0).numpy()
+            partition, adapted = adapted_partition(
+                PartitionOfUnity.grid(lower, upper, cells), inside, minimum
+            )
+            adaptations += adapted
+            sets.append(
+                RandomFeatures.draw(
+                    partition,
+                    count,
+                    scale,
+                    activation,
+                    settings.global_features,
+                    self.seed + 7919 * len(sets),
+                    self.corners,
+                    settings.polynomials,
+                )
+            )
+        ansatz = Ansatz(tuple(sets), tuple(regions))
         try:
             found = fit(
-                features, located, self.form.components, settings.method, start.fit.state if start else None
+                ansatz, located, self.form.components, settings.method, start.fit.state if start else None
             )
         except NewtonFailure as error:
             self.failure = error
             return None
-        return Judged(found, relative_residual(self.judges, found.state), scale, adaptations)
+        return Judged(found, relative_residual(self.judges, found.state), scale, tuple(adaptations))
 
     def _located(self, inside: np.ndarray, seed: int | None = None) -> list[Located]:
         located = collocate(self.form, self.domain, inside, seed)

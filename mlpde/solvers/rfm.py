@@ -20,7 +20,7 @@ from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import strong_form
 from mlpde.formulation.space_time import SpaceTime
 from mlpde.monitor import Monitor
-from mlpde.representation.models import RandomFeatureModel, TimeBlocks, mean_free
+from mlpde.representation.models import RandomFeatureModel, Regionwise, TimeBlocks, mean_free
 from mlpde.representation.search import Judged, Search
 from mlpde.settings import chosen, positive, whole
 from mlpde.solution import Solution
@@ -85,8 +85,13 @@ class RFM:
         """
         monitor = monitor or Monitor()
         wall, cpu = time.perf_counter(), time.process_time()
-        form = strong_form(problem)
+        form = strong_form(problem, jumps=True)
         check_determined(problem, form)
+        if form.jumps and self.global_features:
+            raise InputError(
+                "rfm.global_features are smooth, and the flux differs between the regions "
+                f"{', '.join(map(repr, problem.domain.regions))}: leave them out"
+            )
         parts = self._parts(problem)
         if self.partition is not None and len(self.partition) != parts[0].dim:
             raise InputError(
@@ -101,18 +106,17 @@ class RFM:
             blocks.append(search.best())
             probes += search.probes
             warnings += search.warnings(blocks[-1])
-        constants = torch.zeros(form.components, dtype=torch.float64)
-        models = [RandomFeatureModel(b.fit.features, b.fit.coefficients, constants) for b in blocks]
+        models = [_model(b, problem) for b in blocks]
         model: Any = models[0]
         if len(parts) > 1:
             model = TimeBlocks(tuple(models), tuple(part.end for part in parts[:-1]))
-        elif problem.time is None:
+        elif problem.time is None and not form.jumps:
             model = mean_free(model, problem)
         last = blocks[-1].fit
         info = {
             "seconds": time.perf_counter() - wall,
             "cpu_seconds": time.process_time() - cpu,
-            "unknowns": sum(b.fit.coefficients.numel() for b in blocks),
+            "unknowns": sum(b.fit.unknowns for b in blocks),
             "seed": seed,
             "history": monitor.history,
             "partition": list(last.features.partition.cells),
@@ -136,3 +140,11 @@ class RFM:
         start, end = problem.time
         edges = np.linspace(start, end, self.time_blocks + 1).tolist()
         return [SpaceTime(problem.domain, *ends) for ends in itertools.pairwise(edges)]
+
+
+def _model(found: Judged, problem: Any) -> Any:
+    """The fitted function as a model: one set of features, or one a region."""
+    ansatz, coefficients = found.fit.ansatz, found.fit.coefficients
+    zero = torch.zeros(len(coefficients[0]), dtype=torch.float64)
+    models = [RandomFeatureModel(f, c, zero) for f, c in zip(ansatz.sets, coefficients, strict=True)]
+    return Regionwise(tuple(models), problem.domain.mesh()) if ansatz.regions else models[0]
