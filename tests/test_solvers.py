@@ -52,8 +52,12 @@ LIMITS: dict[str, dict[str, float | str]] = {
     "wave_st": {"fem": IN_TIME, "rfm": 0.05, "pinn": IN_TIME},
 }
 SLOW = {
-    *(("elasticity_40_holes", name) for name in SOLVERS),
-    *((case, "pinn") for case in ("box_with_cavities_3d", "poisson_high_frequency", "timoshenko_beam")),
+    *(
+        (case, n)
+        for case in ("elasticity_40_holes", "annulus_interface", "box_with_cavities_3d")
+        for n in SOLVERS
+    ),
+    *((case, "pinn") for case in ("poisson_high_frequency", "timoshenko_beam")),
     *((case, "rfm") for case in ("kirsch_plate", "lid_driven_cavity", "neo_hookean_block", "ns2d_backstep")),
     *((case, "pinn") for case in ("ball_poisson", "kirsch_plate", "lid_driven_cavity", "neo_hookean_block")),
     *((case, "pinn") for case in ("ns2d_backstep", "stokes_driven", "stokes_three_holes")),
@@ -107,7 +111,8 @@ def test_solver_on_case(case, name, references, tmp_path):
         assert solution.gradient(points, field=field.name).shape == (*values.shape, loaded.problem.domain.dim)
         assert np.array_equal(restored.evaluate(points)[field.name], values)
 
-    if max(errors) > 0.02:
+    coefficients = solution.info.get("least_squares", {}).get("norm", 0.0)
+    if max(errors) > 0.02 or coefficients > 1e8:
         return  # huge coefficients cancel where a singular solution is approximated: differences are all rounding
     step = 1e-5 * np.eye(loaded.problem.domain.dim)[0]
     difference = (solution.jets(points + step, [()])[()] - solution.jets(points - step, [()])[()]) / 2e-5

@@ -111,9 +111,9 @@ class Rows:
         """The components that appear by their values, not only by their derivatives."""
         return {m for _, m, alpha in self._terms if not alpha}
 
-    def time_order(self, component: int) -> int:
-        """The highest order of a time derivative of an unknown's component in these rows."""
-        return max((alpha.count(self.dim) for _, m, alpha in self._terms if m == component), default=0)
+    def order(self, component: int, direction: int) -> int:
+        """The highest order of a derivative of an unknown's component in a direction (d is time) in these rows."""
+        return max((alpha.count(direction) for _, m, alpha in self._terms if m == component), default=0)
 
     def residual(self, points: Tensor, normals: Tensor | None, jets: Jets) -> Tensor:
         """r (n, K) of the functions whose jets are given."""
@@ -170,6 +170,10 @@ class StrongForm:
         """The jets that the residuals need."""
         return set().union(*(rows.derivatives for rows in self.rows))
 
+    def order(self, component: int, direction: int) -> int:
+        """The highest order of derivatives of a component in a direction, inside."""
+        return max(rows.order(component, direction) for rows in self.rows if rows.kind == "interior")
+
 
 def strong_form(problem: Problem, jumps: bool = False) -> StrongForm:
     """Derive the pointwise residuals of a problem from its weak form or energy.
@@ -214,7 +218,7 @@ def strong_form(problem: Problem, jumps: bool = False) -> StrongForm:
         orders, start = [], 0
         for f in problem.fields:
             components = range(start, start := start + f.size)
-            orders.append(max(r.time_order(m) for r in rows for m in components))
+            orders.append(max(r.order(m, problem.domain.dim) for r in rows for m in components))
         for region in form.flux if apart else (None,):
             rows.append(group("initial", problem.time[0], initial_rows(problem, form, orders), region))
     interfaces = []

@@ -86,15 +86,20 @@ def fit(
     components: int,
     method: Any = "auto",
     start: State | None = None,
+    joints: Sequence[RowGroup] = (),
 ) -> Fit:
     """Minimise the scaled residuals of the rows over the coefficients.
+
+    joints: further rows, of linear problems only.
 
     start: a function from which Newton's method begins, by default zero; linear rows need none.
     Raises NewtonFailure if Newton's method comes to no solution.
     """
     problem = _Problem(ansatz, located, components, method)
     if all(one.rows.linear for part in located for one in part.sides):
-        x, facts = problem.solve([p.group for pieces, _ in problem.assembled(None) for p in pieces])
+        x, facts = problem.solve(
+            [p.group for pieces, _ in problem.assembled(None) for p in pieces] + list(joints)
+        )
         return Fit(ansatz, ansatz.coefficients(x), facts, [])
     try:
         zero = torch.zeros(components * ansatz.count, dtype=torch.float64)

@@ -190,6 +190,7 @@ class RandomFeatures:
             "lower": list(grid.lower),
             "upper": list(grid.upper),
             "cells": list(grid.cells),
+            "sharp": grid.sharp,
         }
 
     @classmethod
@@ -202,6 +203,7 @@ class RandomFeatures:
             heir=arrays["heir"],
             centres=arrays["centres"],
             radii=arrays["radii"],
+            sharp=settings["sharp"],
         )
         corners = tuple(
             CornerFunction(**(corner | {"point": tuple(corner["point"])})) for corner in settings["corners"]

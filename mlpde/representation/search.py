@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,12 +18,14 @@ from mlpde.formulation.residual import StrongForm
 from mlpde.formulation.sampling import Located, collocate, lattice, relative_residual
 from mlpde.formulation.space_time import SpaceTime
 from mlpde.formulation.time_blocks import continued
+from mlpde.optimize.least_squares import RowGroup
 from mlpde.optimize.newton import NewtonFailure
 from mlpde.representation.adapted_partition import Adaptation, adapted_partition
 from mlpde.representation.corner_functions import CornerFunction, corner_functions
 from mlpde.representation.fitting import Ansatz, Fit, fit
 from mlpde.representation.partition_of_unity import PartitionOfUnity
 from mlpde.representation.random_features import CORNER_FEATURES, RandomFeatures
+from mlpde.representation.sharp_windows import continuity
 
 POINTS_PER_FEATURE = 1.3  # fewer points than this make a subdomain's least squares nearly singular
 FEATURES = {  # small and large subdomains, by dimension
@@ -214,6 +216,7 @@ class Search:
             partition, adapted = adapted_partition(
                 PartitionOfUnity.grid(lower, upper, cells), inside, minimum
             )
+            partition = replace(partition, sharp=settings.window == "psi_a")
             adaptations += adapted
             sets.append(
                 RandomFeatures.draw(
@@ -228,9 +231,20 @@ class Search:
                 )
             )
         ansatz = Ansatz(tuple(sets), tuple(regions))
+        joints: list[RowGroup] = []
+        if settings.window == "psi_a":
+            per_direction = int(np.ceil((settings.points * count) ** (1 / self.domain.dim)))
+            joints = continuity(
+                sets[0], self.form.order, self.form.components, per_direction, self.domain.contains
+            )
         try:
             found = fit(
-                ansatz, located, self.form.components, settings.method, start.fit.state if start else None
+                ansatz,
+                located,
+                self.form.components,
+                settings.method,
+                start.fit.state if start else None,
+                joints,
             )
         except NewtonFailure as error:
             self.failure = error

@@ -43,6 +43,7 @@ class RFM:
     global_features: additional features on the whole box.
     points: collocation points for each feature.
     method: "block_qr", "dense" (the referee, slow) or "auto".
+    window: subdomains overlap smoothly (psi_b), or are joined by rows on their faces (psi_a, linear problems).
     corners: in plane domains, 60 features times r^a sin(a theta) for every singular exponent a below 2 of every corner.
     polynomials: as many features as there are monomials of degree <= 3 are polynomials, if that is at most half.
     time_blocks: a problem in time is solved in so many intervals, one after the other; with 1 all at once.
@@ -58,6 +59,7 @@ class RFM:
     max_unknowns: int = 10000
     method: Literal["auto", "dense", "block_qr"] = "auto"
     time_blocks: int = 1
+    window: Literal["psi_b", "psi_a"] = "psi_b"
     corners: bool = True
     polynomials: bool = True
 
@@ -71,7 +73,7 @@ class RFM:
         whole(self, 0, "global_features")
         positive(self, "points", *(["scale"] if self.scale is not None else []))
         positive(self, "tolerance", zero=True)
-        chosen(self, "method", "activation")
+        chosen(self, "method", "activation", "window")
         if 0 < self.tolerance < ATTAINABLE:
             raise InputError(
                 f"rfm.tolerance {self.tolerance:g} is below what double precision can give, about {ATTAINABLE:g}: ask "
@@ -87,6 +89,10 @@ class RFM:
         wall, cpu = time.perf_counter(), time.process_time()
         form = strong_form(problem, jumps=True)
         check_determined(problem, form)
+        if self.window == "psi_a" and (form.jumps or not form.linear):
+            raise InputError(
+                "rfm.window='psi_a' takes linear problems whose flux does not differ between regions: use 'psi_b'"
+            )
         if form.jumps and self.global_features:
             raise InputError(
                 "rfm.global_features are smooth, and the flux differs between the regions "
