@@ -151,6 +151,7 @@ class StrongForm:
     its own, u - u = 0 and A.n - A.n = 0 between them.  Empty where one smooth function is the solution.
     periodic: rows on a boundary and on its translated image, whose residuals sum to zero at matching points: u - u = 0
     and, the normals being opposite, A.n + A.n = 0.
+    free: the components of the fields that are determined up to a constant (`mean_zero`).
     """
 
     rows: tuple[Rows, ...]
@@ -158,6 +159,7 @@ class StrongForm:
     dim: int
     periodic: tuple[tuple[Rows, Rows], ...] = ()
     jumps: tuple[tuple[Rows, Rows], ...] = ()
+    free: tuple[int, ...] = ()
 
     @property
     def linear(self) -> bool:
@@ -243,9 +245,9 @@ def strong_form(problem: Problem, jumps: bool = False) -> StrongForm:
             for sign, flux in zip((1, -1), fluxes, strict=True)
         )
         pairs.append((group("periodic", pair.first, first), group("periodic", pair.second, second)))
-    return StrongForm(
-        tuple(rows), sum(f.size for f in problem.fields), problem.domain.dim, tuple(pairs), tuple(interfaces)
-    )
+    constants = [f.mean_zero for f in problem.fields for _ in range(f.size)]
+    free = tuple(m for m, is_free in enumerate(constants) if is_free)
+    return StrongForm(tuple(rows), len(constants), problem.domain.dim, tuple(pairs), tuple(interfaces), free)
 
 
 def component_names(fields: Sequence[Field]) -> list[str]:

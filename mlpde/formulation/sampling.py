@@ -157,12 +157,12 @@ def _regions(domain: Any, points: np.ndarray) -> np.ndarray:
     return np.asarray(mesh.regions)[mesh.cell_regions[mesh.locate(points)[0]]]
 
 
-def relative_residual(located: Sequence[Located], state: State) -> float:
+def relative_residual(located: Sequence[Located], state: State, free: Sequence[int] = ()) -> float:
     """How well the equations hold at the points: 0 perfectly, 1 not at all; independent of units.
 
     The largest over all equations of rms(r) / (rms(data) + sum over terms of rms(c) size(D^alpha u)), where the size of
     D^alpha u is taken inside the domain (`_sizes`): so a condition u = 0 is measured against u, no flux against the
-    gradient.
+    gradient.  The components `free` are determined up to a constant, which does not count: a large one would hide all.
     """
     derivatives = set().union(*(side.rows.derivatives for part in located for side in part.sides)) | {()}
     inside = [part for part in located if part.rows.kind == "interior"]
@@ -172,6 +172,7 @@ def relative_residual(located: Sequence[Located], state: State) -> float:
         points = torch.cat([part.points for part in inside])
         found = [state(part, derivatives) for part in inside]
         values = {alpha: torch.cat([jets[alpha] for jets in found]) for alpha in derivatives}
+        values[()][:, list(free)] -= values[()][:, list(free)].mean(0)
         size = _sizes(values, float((points.amax(0) - points.amin(0)).max()))
         for part in located:
             residual = torch.zeros((len(part.points), part.rows.equations), dtype=part.points.dtype)

@@ -249,7 +249,8 @@ class Search:
         except NewtonFailure as error:
             self.failure = error
             return None
-        return Judged(found, relative_residual(self.judges, found.state), scale, tuple(adaptations))
+        residual = relative_residual(self.judges, found.state, self.form.free)
+        return Judged(found, residual, scale, tuple(adaptations))
 
     def _located(self, inside: np.ndarray, seed: int | None = None) -> list[Located]:
         located = collocate(self.form, self.domain, inside, seed)

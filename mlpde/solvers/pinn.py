@@ -94,7 +94,7 @@ class PINN:
         def after_step(state: State) -> bool:
             nonlocal judged
             judged = relative_residual(
-                judges, lambda part, alphas: network.jets(state.theta, part.points, alphas)
+                judges, lambda part, alphas: network.jets(state.theta, part.points, alphas), form.free
             )
             monitor.update(
                 state.iteration, self.iterations, loss=state.loss, residual=judged, radius=state.radius
