@@ -19,8 +19,9 @@ from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import StrongForm, strong_form
 from mlpde.formulation.sampling import Located, collocate, lattice, relative_residual
 from mlpde.monitor import Monitor
-from mlpde.optimize.least_squares import RowGroup, solve_blocks
+from mlpde.optimize.least_squares import Method, RowGroup, solve_blocks
 from mlpde.representation.adapted_partition import Adaptation, adapted_partition
+from mlpde.representation.coarse_functions import coarse_functions
 from mlpde.representation.collocation import assemble
 from mlpde.representation.models import RandomFeatureModel, mean_free
 from mlpde.representation.partition_of_unity import PartitionOfUnity
@@ -46,7 +47,8 @@ class RFM:
     wave number times the subdomain's radius; "tanh" wants R near 1.
     global_features: additional features on the whole box.
     points: collocation points for each feature.
-    method: "block_qr", "dense" (the referee, slow) or "auto".
+    method: of the least squares: "dense" (the referee, slow), "block_qr", "mixed_qr", "cholesky", "two_level" or
+    "auto" (see mlpde.optimize.least_squares).
     """
 
     features: int | None = None
@@ -57,7 +59,7 @@ class RFM:
     points: float = 4.0
     tolerance: float = 1e-10
     max_unknowns: int = 10000
-    method: Literal["auto", "dense", "block_qr"] = "auto"
+    method: Method = "auto"
 
     name: ClassVar[str] = "rfm"
     accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
@@ -102,7 +104,7 @@ class RFM:
             if best.residual <= self.tolerance:
                 break
         assert best is not None
-        warnings = [_sentence(adaptation) for adaptation in best.adaptations]
+        warnings = [_sentence(adaptation) for adaptation in best.adaptations] + best.diagnostics["warnings"]
         if best.residual > self.tolerance:
             warnings.append(
                 f"the relative residual on independent points is {best.residual:.1e}, above the tolerance "
@@ -171,7 +173,14 @@ class RFM:
             groups += assemble(features, points, terms, residual, form.components)
         widths = [form.components * count] * partition.subdomains
         global_width = form.components * self.global_features
-        x, diagnostics = solve_blocks(groups, widths, global_width, self.method, centres=partition.centres)
+        x, diagnostics = solve_blocks(
+            groups,
+            widths,
+            global_width,
+            self.method,
+            centres=partition.centres,
+            coarse=lambda: coarse_functions(features, form.components),
+        )
         coefficients = features.coefficients(x)
         held_out = relative_residual(
             judges, lambda points, alphas: features.evaluate(points, coefficients, list(alphas))

@@ -29,7 +29,9 @@ UNARY = [
     ufl.cos,
     ufl.tanh,
     ufl.atan,
-    lambda a: a if isinstance(a, ufl.classes.Abs) else abs(a),  # UFL's abs(abs(a)) contains itself, without end
+    lambda a: (
+        a if isinstance(a, ufl.classes.Abs) else abs(a)
+    ),  # UFL's abs(abs(a)) contains itself, without end
     lambda a: ufl.exp(-(a**2)),
     lambda a: ufl.sqrt(1 + a**2),
     lambda a: -a,
