@@ -4,6 +4,7 @@ Every rank holds whole rows, each rank others. The blocks are numbered the same 
 of consecutive ones: strips of subdomains. `communicator` is mpi4py's, or None where there is one rank.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,17 @@ import torch
 from mlpde.errors import InputError
 from mlpde.optimize.local_filter import LocalBasis, local_basis, triangle, triangles
 from mlpde.optimize.row_groups import RowGroup
+
+LAUNCHED = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")  # set by MPICH and Slurm, PMIx, Open MPI
+
+
+def world() -> Any:
+    """mpi4py's communicator of all ranks, None where the program was not started on several."""
+    if not any(name in os.environ for name in LAUNCHED):
+        return None
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD if MPI.COMM_WORLD.size > 1 else None
 
 
 def owner(block: int, blocks: int, ranks: int) -> int:

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 
 from mlpde.errors import InputError
-from mlpde.optimize.least_squares import RowGroup
+from mlpde.optimize.distributed import owned
+from mlpde.optimize.row_groups import RowGroup
 from mlpde.representation.partition_of_unity import Alpha, Cover
 from mlpde.representation.random_features import RandomFeatures, closure
 
@@ -20,6 +21,7 @@ def assemble(
     weight: float | torch.Tensor = 1.0,
     scale: float = 100.0,
     paired: tuple[torch.Tensor, Sequence[Any]] | None = None,
+    communicator: Any = None,
 ) -> list[RowGroup]:
     """Rows of sum_terms c(x) D^alpha u_m(x) = -residual_k(x) for the equations k at the points (n, D).
 
@@ -31,6 +33,9 @@ def assemble(
 
     `paired` = (other points (n, D), terms): terms of the same equations at a second point of each row
     (periodic conditions, jumps).
+
+    With an mpi4py `communicator` each rank assembles the rows of its subdomains only: those whose first subdomain it
+    owns.
     """
     sides = [(points, list(terms))] + ([(paired[0], list(paired[1]))] if paired else [])
     for where, what in sides:
@@ -44,10 +49,14 @@ def assemble(
         for i, cover in enumerate(found):
             label[cover.rows, side] = i
     kinds, which = torch.unique(label, dim=0, return_inverse=True)
+    mine = owned(features.partition.subdomains, communicator)
     groups = []
     for number, kind in enumerate(kinds.tolist()):
         rows = torch.nonzero(which == number)[:, 0]
         met = [found[i]._replace(rows=rows) for found, i in zip(covers, kind, strict=True)]
+        first = min(s for cover in met for s in cover.subdomains)
+        if first not in mine:
+            continue
         blocks, matrix = _rows(features, sides, met, residual.shape[1], components)
         factor = scale / matrix.abs().amax(dim=1)
         factor = torch.where(torch.isfinite(factor), factor, 1.0) * weights[rows].T.reshape(

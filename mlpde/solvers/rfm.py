@@ -19,6 +19,7 @@ from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import StrongForm, strong_form
 from mlpde.formulation.sampling import Located, collocate, lattice, relative_residual
 from mlpde.monitor import Monitor
+from mlpde.optimize.distributed import world
 from mlpde.optimize.least_squares import Method, RowGroup, solve_blocks
 from mlpde.representation.adapted_partition import Adaptation, adapted_partition
 from mlpde.representation.coarse_functions import coarse_functions
@@ -62,6 +63,7 @@ class RFM:
     method: Method = "auto"
 
     name: ClassVar[str] = "rfm"
+    parallel: ClassVar[bool] = True  # the subdomains are spread over the MPI ranks
     accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
 
     def __post_init__(self) -> None:
@@ -167,10 +169,11 @@ class RFM:
         features = RandomFeatures.draw(
             partition, count, self.scale, self.activation, self.global_features, seed
         )
+        communicator = world()
         groups: list[RowGroup] = []
         for rows, points, normals in located:
             residual, terms = rows.linearise(points, normals)
-            groups += assemble(features, points, terms, residual, form.components)
+            groups += assemble(features, points, terms, residual, form.components, communicator=communicator)
         widths = [form.components * count] * partition.subdomains
         global_width = form.components * self.global_features
         x, diagnostics = solve_blocks(
@@ -180,6 +183,7 @@ class RFM:
             self.method,
             centres=partition.centres,
             coarse=lambda: coarse_functions(features, form.components),
+            communicator=communicator,
         )
         coefficients = features.coefficients(x)
         held_out = relative_residual(
