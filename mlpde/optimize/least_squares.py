@@ -92,11 +92,10 @@ def solve_blocks(
     PETSc's objects take options with the prefix `rfm_` from the environment variable PETSC_OPTIONS:
     -rfm_ksp_monitor, -rfm_pc_type, -rfm_mat_type; those that nothing used are named in `warnings`.
 
-    Returns x (sum of widths + global width,), blocks in order, the global one last, and diagnostics: `rows`,
-    `columns`, `residual` |B x - f|, `gradient` |B^T r| / (|B| |r|) (Frobenius norm), `norm` |x|, `method`, `seconds`,
+    Returns x (sum of widths + global width,), blocks in order, the global one last, and diagnostics: `rows`, `columns`,
+    `residual` |B x - f|, `gradient` |B^T r| / (|B| |r|) (Frobenius norm), `norm` |x|, `method`, `device`, `seconds`,
     `peak_memory_mb` of the process, `warnings`; of QR `regularisation` and `largest_front` (rows, columns); of the
-    filtered methods `iterations` and `dropped` singular values. Raises InputError on input that does not determine
-    x.
+    filtered methods `iterations` and `dropped` singular values. Raises InputError on input that does not determine x.
     """
     start = perf_counter()
     if communicator is not None and communicator.size == 1:
@@ -132,6 +131,7 @@ def solve_blocks(
         "rows": rows,
         "columns": columns,
         "method": taken,
+        "device": str(x.device),
         "seconds": perf_counter() - start,
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "warnings": warnings,
@@ -192,7 +192,9 @@ def _solve_two_level(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any]]:
     bases = local_bases(problem.groups, problem.widths, TAU, problem.communicator)
     layout = _layout(problem, bases)
     functions = dict(enumerate(problem.coarse()))
-    coarse = {b: bases[b].coordinates(functions[b]) for b in layout.owned if b in functions}
+    coarse = {
+        b: bases[b].coordinates(functions[b].to(bases[b].values)) for b in layout.owned if b in functions
+    }
     solved = two_level(filtered(problem.groups, problem.widths, bases), layout, coarse)
     return _in_all_columns(problem, layout, bases, solved)
 

@@ -18,6 +18,7 @@ from mlpde.errors import InputError
 from mlpde.optimize.row_groups import RowGroup, columns_of, parts
 
 PREFIX = "rfm_"
+COO_PLAN = "__PETSc_MatCOOStruct_Host"  # where PETSc keeps the way from entries to matrix: more memory than the matrix
 UNKNOWN_TYPE = 86  # PETSC_ERR_ARG_UNKNOWN_TYPE
 NEGATIVE_PIVOTS = 12  # MUMPS' INFOG(12)
 CHOLESKY_ITERATIONS = 10  # more say that the factor is no good one
@@ -75,35 +76,41 @@ def cholesky(groups: Sequence[RowGroup], layout: Layout) -> Solved:
 
     Raises Stagnation on a pivot that is not positive, or more than 10 iterations.
     """
-    PETSc = petsc()
     with objects() as keep:
         B, f = system(groups, layout, keep)
-        M = keep(normal_matrix(groups, layout))
 
         def factor(pc: Any) -> None:
             pc.setType("cholesky")
             pc.setFactorSolverType("mumps")
 
+        def by_mumps(pc: Any) -> bool:
+            return pc.getType() == "cholesky" and pc.getFactorSolverType() == "mumps"
+
+        def operator(pc: Any) -> Any:
+            return keep(normal_matrix(groups, layout, upper=by_mumps(pc)))
+
         def check(pc: Any) -> None:
-            if pc.getType() == "cholesky" and pc.getFactorSolverType() == PETSc.Mat.SolverType.MUMPS:
+            if by_mumps(pc):
                 negative = pc.getFactorMatrix().getMumpsInfog(NEGATIVE_PIVOTS)
                 if negative > 0:
                     raise Stagnation(f"{negative} pivots of B^T B are not positive")
 
-        return lsqr(B, f, M, factor, keep, CHOLESKY_ITERATIONS, check=check)
+        return lsqr(B, f, factor, operator, keep, CHOLESKY_ITERATIONS, check=check)
 
 
 def lsqr(
     B: Any,
     f: Any,
-    M: Any,
     precondition: Callable[[Any], None],
+    operator: Callable[[Any], Any],
     keep: Callable[[Any], Any],
     iterations: int,
     often: int = 1,
     check: Callable[[Any], None] = lambda pc: None,
 ) -> Solved:
-    """KSPLSQR on B y = f with a preconditioner of the square operator M, B^T B or near it.
+    """KSPLSQR on B y = f, preconditioned as `precondition` sets it up and the run-time options change it.
+
+    `operator` of that preconditioner is B^T B or near it; `check` of it may raise Stagnation before the solve.
 
     It stops at |B^T r| <= rtol |r| + 1e-14 (|f| + |y|), where |B| is about 1: at the discretisation's own residual, or
     at rounding. (PETSc's own test has one tolerance for |r| and for |B^T r|.)
@@ -112,7 +119,6 @@ def lsqr(
     ksp = keep(PETSc.KSP().create(B.comm))
     ksp.setOptionsPrefix(PREFIX)
     ksp.setType("lsqr")
-    ksp.setOperators(B, M)
     ksp.setTolerances(rtol=TOLERANCE, max_it=iterations)
     size, r, g = f.norm(), keep(f.duplicate()), keep(B.createVecRight())
 
@@ -133,6 +139,7 @@ def lsqr(
     precondition(ksp.getPC())
     with plain_errors():
         ksp.setFromOptions()
+        ksp.setOperators(B, operator(ksp.getPC()))
         y = keep(B.createVecRight())
         ksp.setUp()
         check(ksp.getPC())
@@ -165,13 +172,15 @@ def system(groups: Sequence[RowGroup], layout: Layout, keep: Callable[[Any], Any
     return B, f
 
 
-def normal_matrix(groups: Sequence[RowGroup], layout: Layout) -> Any:
-    """B^T B, block after block."""
+def normal_matrix(groups: Sequence[RowGroup], layout: Layout, upper: bool) -> Any:
+    """B^T B, block after block, or its upper blocks alone: all that MUMPS reads."""
     PETSc = petsc()
     products: dict[tuple[int, int], torch.Tensor] = {}
     for group in groups:
         for p, left in parts(group, layout.widths):
             for q, right in parts(group, layout.widths):
+                if upper and q < p:
+                    continue
                 product = left.T @ right
                 products[p, q] = products[p, q] + product if (p, q) in products else product
     entries = np.empty(sum(product.numel() for product in products.values()))
@@ -202,6 +211,7 @@ def from_entries(
         matrix.setFromOptions()
         matrix.setPreallocationCOO(i, j)
         matrix.setValuesCOO(entries, PETSc.InsertMode.ADD_VALUES)
+    matrix.compose(COO_PLAN, None)
     return matrix
 
 

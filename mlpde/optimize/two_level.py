@@ -66,7 +66,7 @@ def two_level(
             bottom.getPC().setType("cholesky")
             bottom.getPC().setFactorSolverType("mumps")
 
-        return lsqr(B, f, N, precondition, keep, ITERATIONS, BETWEEN_CHECKS)
+        return lsqr(B, f, precondition, lambda pc: N, keep, ITERATIONS, BETWEEN_CHECKS)
 
 
 def _interpolation(layout: Layout, coarse: Mapping[int, torch.Tensor]) -> Any:

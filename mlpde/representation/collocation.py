@@ -22,6 +22,7 @@ def assemble(
     scale: float = 100.0,
     paired: tuple[torch.Tensor, Sequence[Any]] | None = None,
     communicator: Any = None,
+    device: torch.device | None = None,
 ) -> list[RowGroup]:
     """Rows of sum_terms c(x) D^alpha u_m(x) = -residual_k(x) for the equations k at the points (n, D).
 
@@ -35,9 +36,14 @@ def assemble(
     (periodic conditions, jumps).
 
     With an mpi4py `communicator` each rank assembles the rows of its subdomains only: those whose first subdomain it
-    owns.
+    owns. On a `device` features are evaluated and rows built there; by default where the points are.
     """
-    sides = [(points, list(terms))] + ([(paired[0], list(paired[1]))] if paired else [])
+    points, residual = points.to(device), residual.to(device)
+    given = [(points, terms)] + ([paired] if paired else [])
+    sides = [
+        (where.to(device), [t._replace(coefficient=t.coefficient.to(device)) for t in what])
+        for where, what in given
+    ]
     for where, what in sides:
         _check(where, what, residual, components)
     weights = torch.broadcast_to(

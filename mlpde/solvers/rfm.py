@@ -19,6 +19,7 @@ from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import StrongForm, strong_form
 from mlpde.formulation.sampling import Located, collocate, lattice, relative_residual
 from mlpde.monitor import Monitor
+from mlpde.optimize.device import available
 from mlpde.optimize.distributed import world
 from mlpde.optimize.least_squares import Method, RowGroup, solve_blocks
 from mlpde.representation.adapted_partition import Adaptation, adapted_partition
@@ -50,6 +51,8 @@ class RFM:
     points: collocation points for each feature.
     method: of the least squares: "dense" (the referee, slow), "block_qr", "mixed_qr", "cholesky", "two_level" or
     "auto" (see mlpde.optimize.least_squares).
+    device: torch's, "cpu" or "cuda", for features, rows, local filter and block QR; PETSc's methods go on on the CPU,
+    or where PETSC_OPTIONS="-rfm_mat_type aijcusparse" puts them.
     """
 
     features: int | None = None
@@ -61,6 +64,7 @@ class RFM:
     tolerance: float = 1e-10
     max_unknowns: int = 10000
     method: Method = "auto"
+    device: str = "cpu"
 
     name: ClassVar[str] = "rfm"
     parallel: ClassVar[bool] = True  # the subdomains are spread over the MPI ranks
@@ -78,6 +82,7 @@ class RFM:
 
         Raises InputError for a nonlinear problem, and for fewer points than features.
         """
+        available(self.device)
         monitor = monitor or Monitor()
         wall, cpu = time.perf_counter(), time.process_time()
         domain = problem.domain
@@ -185,7 +190,7 @@ class RFM:
             coarse=lambda: coarse_functions(features, form.components),
             communicator=communicator,
         )
-        coefficients = features.coefficients(x)
+        coefficients = features.coefficients(x.cpu())
         held_out = relative_residual(
             judges, lambda points, alphas: features.evaluate(points, coefficients, list(alphas))
         )
