@@ -101,6 +101,9 @@ def memory(cells: int, count: int, inner: int, method: str) -> None:
 
 def main() -> None:
     """Print the tables."""
+    small = rows(2, 20, 2, 10)
+    for method in PUBLISHED:
+        solve(*small, method)  # loads the libraries
     features, groups = rows(4, 200, 2, 25)
     found = {method: solve(features, groups, method) for method in PUBLISHED}
     referee = found["dense"]
@@ -132,7 +135,8 @@ def main() -> None:
 def growth(dim: int, count: int, grids: tuple[int, ...]) -> None:
     """Time against the number of subdomains: direct methods up to the last but one grid, two levels on all."""
     inner = math.ceil((RATIO * count) ** (1 / dim))
-    table, seconds = [], {method: [] for method in GROWTH_METHODS}  # type: dict[str, list[float]]
+    table: list[list[Any]] = []
+    seconds: dict[str, list[float]] = {method: [] for method in GROWTH_METHODS}
     for cells in grids:
         features, groups = rows(cells, count, dim, inner)
         for method in GROWTH_METHODS if cells < grids[-1] else GROWTH_METHODS[-1:]:

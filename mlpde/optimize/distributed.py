@@ -13,7 +13,7 @@ import torch
 
 from mlpde.errors import InputError
 from mlpde.optimize.local_filter import LocalBasis, local_basis, triangle, triangles
-from mlpde.optimize.row_groups import RowGroup
+from mlpde.optimize.row_groups import RowGroup, columns_of
 
 LAUNCHED = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")  # set by MPICH and Slurm, PMIx, Open MPI
 
@@ -106,3 +106,49 @@ def on_first[R](communicator: Any, groups: Sequence[RowGroup], solve: Callable[[
         communicator, lambda: None if everything is None else solve([g for part in everything for g in part])
     )
     return communicator.bcast(result)
+
+
+def sizes(
+    groups: Sequence[RowGroup], widths: Sequence[int], global_width: int, communicator: Any
+) -> tuple[int, int]:
+    """Rows on all ranks and columns.
+
+    Raises InputError on fewer rows than columns, and on a block that no row touches.
+    """
+    touched = np.zeros(len(widths), dtype=int)
+    for group in groups:
+        if len(group.rhs):
+            touched[list(group.blocks)] = 1
+    touched = total(communicator, touched)
+    if not touched.any():
+        raise InputError("Least squares needs at least one row group.")
+    if len(missing := np.flatnonzero(touched == 0)):
+        raise InputError(f"No row touches block {missing[0]}: give it points, or merge it into a neighbour.")
+    rows, columns = total(communicator, sum(len(g.rhs) for g in groups)), sum(widths) + global_width
+    if rows < columns:
+        raise InputError(
+            f"{rows} rows cannot determine {columns} columns: use more points or fewer features."
+        )
+    return rows, columns
+
+
+def diagnostics(
+    groups: Sequence[RowGroup], offsets: np.ndarray, x: torch.Tensor, communicator: Any
+) -> dict[str, float]:
+    """`residual` |B x - f|, `gradient` |B^T r| / (|B| |r|) (Frobenius norm), `norm` |x|."""
+    gradient = torch.zeros_like(x)
+    squares = residuals = 0.0
+    for group in groups:
+        columns = torch.as_tensor(columns_of(group.blocks, offsets), device=x.device)
+        residual = group.matrix @ x[columns] - group.rhs
+        gradient[columns] += group.matrix.T @ residual
+        squares += float(group.matrix.square().sum())
+        residuals += float(residual.square().sum())
+    squares, residuals = (total(communicator, value) for value in (squares, residuals))
+    scale = (squares * residuals) ** 0.5
+    slope = float(np.linalg.norm(total(communicator, gradient.cpu().numpy())))
+    return {
+        "residual": residuals**0.5,
+        "gradient": slope / scale if scale else 0.0,
+        "norm": float(x.norm()),
+    }

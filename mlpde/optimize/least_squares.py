@@ -18,17 +18,19 @@ from time import perf_counter
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import scipy.linalg
 import torch
 
 from mlpde.errors import InputError, unknown
 from mlpde.optimize.block_qr import block_qr
-from mlpde.optimize.distributed import local_bases, on_first, owned, together, total
+from mlpde.optimize.dense import dense
+from mlpde.optimize.distributed import diagnostics, local_bases, on_first, owned, sizes, together, total
 from mlpde.optimize.elimination_order import elimination_order
+from mlpde.optimize.iteration import Solved, Stagnation
 from mlpde.optimize.local_filter import TAU, LocalBasis, filtered
 from mlpde.optimize.mixed_qr import mixed_qr
-from mlpde.optimize.petsc_least_squares import Layout, Solved, Stagnation, cholesky, unused_options
-from mlpde.optimize.row_groups import RowGroup, check, columns_of
+from mlpde.optimize.petsc_least_squares import cholesky
+from mlpde.optimize.petsc_matrices import Layout, unused_options
+from mlpde.optimize.row_groups import RowGroup, check
 from mlpde.optimize.two_level import two_level
 
 __all__ = ["METHODS", "Method", "RowGroup", "solve_blocks"]
@@ -107,7 +109,7 @@ def solve_blocks(
             f"The regularisation must be in [0, 1), relative to the columns: got {regularisation}."
         )
     together(communicator, lambda: check(groups, widths, global_width, centres))
-    rows, columns = _sizes(groups, widths, global_width, communicator)
+    rows, columns = sizes(groups, widths, global_width, communicator)
     blocks = list(widths) + ([global_width] if global_width else [])
     if global_width:
         groups = [RowGroup((*g.blocks, len(widths)), g.matrix, g.rhs) for g in groups]
@@ -127,7 +129,7 @@ def solve_blocks(
     warnings += _without_effect(taken)
     if not torch.isfinite(x).all():
         raise InputError("The least-squares matrix is singular and not regularised: pass regularisation > 0.")
-    return x, _diagnostics(problem, x) | facts | {
+    return x, diagnostics(groups, offsets, x, communicator) | facts | {
         "rows": rows,
         "columns": columns,
         "method": taken,
@@ -153,7 +155,8 @@ def _taken(method: Method, problem: _Problem) -> Method:
 
 
 def _solve_dense(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any]]:
-    return on_first(problem.communicator, problem.groups, lambda groups: _dense(groups, problem.offsets))
+    x = on_first(problem.communicator, problem.groups, lambda groups: dense(groups, problem.offsets))
+    return x, {}
 
 
 def _solve_block_qr(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any]]:
@@ -230,62 +233,6 @@ def _in_all_columns(
     like = problem.groups[0].matrix if problem.groups else torch.empty(0, dtype=torch.float64)
     dropped = int(problem.offsets[-1] - layout.offsets[-1])
     return torch.cat(mine).to(like), {"iterations": solved.iterations, "dropped": dropped}
-
-
-def _dense(groups: Sequence[RowGroup], offsets: np.ndarray) -> tuple[torch.Tensor, dict[str, Any]]:
-    matrix = np.zeros((sum(len(g.rhs) for g in groups), offsets[-1]), order="F")
-    row = 0
-    for group in groups:
-        matrix[row : row + len(group.rhs), columns_of(group.blocks, offsets)] = group.matrix.cpu().numpy()
-        row += len(group.rhs)
-    rhs = np.concatenate([g.rhs.cpu().numpy() for g in groups])
-    x = scipy.linalg.lstsq(
-        matrix, rhs, cond=1e-15, lapack_driver="gelsd", overwrite_a=True, check_finite=False
-    )[0]
-    return torch.as_tensor(x, dtype=groups[0].matrix.dtype, device=groups[0].matrix.device), {}
-
-
-def _diagnostics(problem: _Problem, x: torch.Tensor) -> dict[str, float]:
-    gradient = torch.zeros_like(x)
-    squares = residuals = 0.0
-    for group in problem.groups:
-        columns = torch.as_tensor(columns_of(group.blocks, problem.offsets), device=x.device)
-        residual = group.matrix @ x[columns] - group.rhs
-        gradient[columns] += group.matrix.T @ residual
-        squares += float(group.matrix.square().sum())
-        residuals += float(residual.square().sum())
-    squares, residuals = (total(problem.communicator, value) for value in (squares, residuals))
-    scale = (squares * residuals) ** 0.5
-    slope = float(np.linalg.norm(total(problem.communicator, gradient.cpu().numpy())))
-    return {
-        "residual": residuals**0.5,
-        "gradient": slope / scale if scale else 0.0,
-        "norm": float(x.norm()),
-    }
-
-
-def _sizes(
-    groups: Sequence[RowGroup], widths: Sequence[int], global_width: int, communicator: Any
-) -> tuple[int, int]:
-    """Rows on all ranks and columns.
-
-    Raises InputError on fewer rows than columns, and on a block that no row touches.
-    """
-    touched = np.zeros(len(widths), dtype=int)
-    for group in groups:
-        if len(group.rhs):
-            touched[list(group.blocks)] = 1
-    touched = total(communicator, touched)
-    if not touched.any():
-        raise InputError("Least squares needs at least one row group.")
-    if len(missing := np.flatnonzero(touched == 0)):
-        raise InputError(f"No row touches block {missing[0]}: give it points, or merge it into a neighbour.")
-    rows, columns = total(communicator, sum(len(g.rhs) for g in groups)), sum(widths) + global_width
-    if rows < columns:
-        raise InputError(
-            f"{rows} rows cannot determine {columns} columns: use more points or fewer features."
-        )
-    return rows, columns
 
 
 def _without_effect(method: Method) -> list[str]:

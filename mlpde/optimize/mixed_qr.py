@@ -13,7 +13,7 @@ import torch
 from scipy.sparse.linalg import LinearOperator, lsqr
 
 from mlpde.optimize.block_qr import block_qr
-from mlpde.optimize.petsc_least_squares import Solved, Stagnation
+from mlpde.optimize.iteration import Solved, Stagnation
 from mlpde.optimize.row_groups import RowGroup, columns_of
 
 ITERATIONS = 10

@@ -14,15 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from mlpde.optimize.petsc_least_squares import (
-    Layout,
-    Solved,
-    from_entries,
-    lsqr,
-    objects,
-    petsc,
-    system,
-)
+from mlpde.optimize.iteration import Solved
+from mlpde.optimize.petsc_least_squares import lsqr
+from mlpde.optimize.petsc_matrices import Layout, from_entries, objects, petsc, system
 from mlpde.optimize.row_groups import RowGroup
 
 ITERATIONS = 500
