@@ -2,7 +2,8 @@
 
 import torch
 
-from mlpde.representation.random_features import ACTIVATIONS, RandomFeatures
+from mlpde.representation.partition_of_unity import Cover
+from mlpde.representation.random_features import RandomFeatures
 
 REACH = 1.25  # of a subdomain's window, in its radii
 CUTOFF = 1e-10  # below, more singular values cost accuracy by their large coefficients
@@ -13,13 +14,15 @@ def coarse_functions(features: RandomFeatures, components: int) -> list[torch.Te
 
     Times the partition of unity these are the coarse space of two-level least squares.
     """
-    count, dim = features.features, features.partition.dim
-    sobol = torch.quasirandom.SobolEngine(dim, scramble=True, seed=0)
-    points = REACH * (2 * sobol.draw(2 * count, dtype=torch.float64) - 1).to(features.weights)
+    count, grid = features.features, features.partition
+    sobol = torch.quasirandom.SobolEngine(grid.dim, scramble=True, seed=0)
+    points = REACH * (2 * sobol.draw(2 * count, dtype=torch.float64) - 1)
     linear = torch.cat([torch.ones_like(points[:, :1]), points], dim=1)
-    identity = torch.eye(components).to(points)
+    identity = torch.eye(components, dtype=torch.float64)
     out = []
-    for weights, biases in zip(features.weights, features.biases, strict=True):
-        (values,) = ACTIVATIONS[features.activation](points @ weights.T + biases, 0)
+    for subdomain, (centre, radius) in enumerate(zip(grid.centres, grid.radii, strict=True)):
+        where = torch.from_numpy(centre) + torch.from_numpy(radius) * points
+        alone = Cover((subdomain,), torch.arange(len(points)), None)  # psi = 1
+        values = features.derivatives(where, alone, subdomain, [()])[()]
         out.append(torch.kron(identity, torch.linalg.pinv(values, rtol=CUTOFF) @ linear))
     return out
