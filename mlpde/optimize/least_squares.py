@@ -39,8 +39,8 @@ Method = Literal["auto", "dense", "block_qr", "mixed_qr", "cholesky", "two_level
 METHODS: tuple[Method, ...] = ("auto", "dense", "block_qr", "mixed_qr", "cholesky", "two_level")
 FALLBACK: dict[Method, Method] = {"two_level": "cholesky", "cholesky": "block_qr", "mixed_qr": "block_qr"}
 PETSC: tuple[Method, ...] = ("cholesky", "two_level")
-DIRECT = 20_000  # columns up to which block QR is taken
-CHOLESKY = 100_000  # columns up to which a factor in the plane is; in space it fills up at once
+# Columns up to which block QR and Cholesky are taken, up to two dimensions and above: in space factors fill up.
+IN_PLANE, IN_SPACE = (20_000, 100_000), (5_000, 20_000)
 
 
 class _Problem(NamedTuple):
@@ -79,8 +79,8 @@ def solve_blocks(
     row touches, is eliminated last. `centres` (blocks, d) lets the elimination order dissect space, which halves
     the work of large grids; without them the order takes the smallest front first.
 
-    "auto" is block_qr up to 20,000 columns and with a global block, above it two_level in space or beyond 100,000
-    columns if there are `coarse` functions, else cholesky.
+    "auto" is block_qr up to 20,000 columns (`centres` in more than two dimensions: 5,000) and with a global block;
+    then cholesky; two_level above 100,000 (20,000) if there are `coarse` functions.
     - block_qr minimises |B x - f|^2 + |mu D x|^2, D the column norms of B, mu = `regularisation`, by default 4 eps.
     - dense drops singular values below 1e-15 of the largest.
     - The others drop the singular values of each block below 1e-14. mixed_qr and cholesky that do not converge in 10
@@ -146,10 +146,11 @@ def _taken(method: Method, problem: _Problem) -> Method:
     if method != "auto":
         return method
     columns = problem.offsets[-1]
-    if problem.communicator is None and (columns <= DIRECT or problem.has_global):
-        return "block_qr"
     in_space = problem.centres is not None and problem.centres.shape[1] > 2
-    if problem.coarse is not None and columns > (DIRECT if in_space else CHOLESKY):
+    direct, factored = IN_SPACE if in_space else IN_PLANE
+    if problem.communicator is None and (columns <= direct or problem.has_global):
+        return "block_qr"
+    if problem.coarse is not None and columns > factored:
         return "two_level"
     return "cholesky"
 

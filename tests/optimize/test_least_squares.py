@@ -92,13 +92,17 @@ def test_auto_takes_block_qr_while_it_is_cheap(monkeypatch):
     groups, widths = random_rows(grid_cliques(3, 3, 3), [3] * 27, rows=12), [3] * 27
     centres = np.array(list(np.ndindex(3, 3, 3)), float)
     arguments = {"centres": centres, "coarse": identity_coarse(widths)}
-    assert solve_blocks(groups, widths, **arguments)[1]["method"] == "block_qr"
-    monkeypatch.setattr("mlpde.optimize.least_squares.DIRECT", 50)
-    assert solve_blocks(groups, widths, **arguments)[1]["method"] == "two_level"
-    assert solve_blocks(groups, widths, centres=centres)[1]["method"] == "cholesky"
-    assert solve_blocks(groups, widths, centres=centres[:, :2], coarse=arguments["coarse"])[1]["method"] == (
-        "cholesky"
-    )
+
+    def taken(**arguments):
+        return solve_blocks(groups, widths, **arguments)[1]["method"]
+
+    assert taken(**arguments) == "block_qr"
+    monkeypatch.setattr("mlpde.optimize.least_squares.IN_SPACE", (50, 80))
+    assert taken(**arguments) == "two_level"
+    assert taken(centres=centres) == "cholesky"
+    assert taken(**arguments | {"centres": centres[:, :2]}) == "block_qr"
+    monkeypatch.setattr("mlpde.optimize.least_squares.IN_PLANE", (50, 100))
+    assert taken(**arguments | {"centres": centres[:, :2]}) == "cholesky"
 
 
 def test_without_petsc4py_the_other_methods_are_named(monkeypatch):
