@@ -24,7 +24,7 @@ def errors(case: Any, solver: Any, seed: int) -> tuple[dict[str, float], Any]:
 
 def main() -> None:
     """Print the tables."""
-    from mlpde.bench import _rfm_published
+    from mlpde.bench import _rfm_least_squares, _rfm_published
     from mlpde.case_files import load
     from mlpde.solvers.rfm import RFM
 
@@ -76,3 +76,4 @@ def main() -> None:
     print(f"time of gelsd / block QR {speed:.1f} (asked: at least 6), ", end="")
     print(f"error of block QR / gelsd {1 / accuracy:.2f} (asked: at most 1.5)")
     _rfm_published.main()
+    _rfm_least_squares.main()

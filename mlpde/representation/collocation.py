@@ -1,12 +1,12 @@
 """The rows of the least squares: linearised equations at points, in terms of random features."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
 import torch
 
 from mlpde.errors import InputError
-from mlpde.optimize.least_squares import RowGroup
+from mlpde.optimize.row_groups import RowGroup
 from mlpde.representation.partition_of_unity import Alpha, Cover
 from mlpde.representation.random_features import RandomFeatures
 from mlpde.representation.ridges import closure
@@ -22,6 +22,11 @@ class Side(NamedTuple):
     points: torch.Tensor
     terms: Sequence[Any]
     first: int = 0
+
+    def to(self, device: torch.device | None) -> "Side":
+        """The same side with points and coefficients on a device."""
+        terms = [term._replace(coefficient=term.coefficient.to(device)) for term in self.terms]
+        return self._replace(points=self.points.to(device), terms=terms)
 
 
 class Assembled(NamedTuple):
@@ -56,6 +61,8 @@ def assembled(
     components: int,
     weight: float | torch.Tensor = 1.0,
     scale: float = 100.0,
+    owned: Container[int] | None = None,
+    device: torch.device | None = None,
 ) -> list[Assembled]:
     """Rows of sum_sides sum_terms c(x) D^alpha u_m(x) = -residual_k(x) for the equations k at n points.
 
@@ -64,7 +71,12 @@ def assembled(
     (equation, point), the columns of each block over (component, feature). Every row and its right-hand side
     is multiplied by weight * scale / max_j |B_ij|; without that the largest coefficients of the problem
     decide what is fitted. `weight` broadcasts against (n, equations).
+
+    Only rows whose first block is in `owned` are assembled, by default all. On a `device` features are evaluated and
+    rows built there, by default where the points are; indices and factors stay there, the groups lie on the device.
     """
+    home, residual = residual.device, residual.to(device)
+    sides = [side.to(device) for side in sides]
     for side in sides:
         _check(side.points, side.terms, residual, components)
     weights = torch.broadcast_to(
@@ -80,14 +92,20 @@ def assembled(
     for number, kind in enumerate(kinds.tolist()):
         rows = torch.nonzero(which == number)[:, 0]
         met = [found[i]._replace(rows=rows) for found, i in zip(covers, kind, strict=True)]
+        if owned is not None and _first(sides, met) not in owned:
+            continue
         blocks, matrix = joined_rows(sides, met, residual.shape[1], components)
         factor = scale / matrix.abs().amax(dim=1)
         factor = torch.where(torch.isfinite(factor), factor, 1.0) * weights[rows].T.reshape(
             -1
         )  # a row of zeros stays one
         group = RowGroup(blocks, matrix * factor[:, None], -residual[rows].T.reshape(-1) * factor)
-        parts.append(Assembled(group, rows, factor.reshape(residual.shape[1], -1)))
+        parts.append(Assembled(group, rows.to(home), factor.reshape(residual.shape[1], -1).to(home)))
     return parts
+
+
+def _first(sides: Sequence[Side], covers: Sequence[Cover]) -> int:
+    return min(side.first + s for side, cover in zip(sides, covers, strict=True) for s in cover.subdomains)
 
 
 def joined_rows(

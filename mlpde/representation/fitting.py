@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from mlpde.formulation.sampling import Located, State
+from mlpde.optimize.distributed import owned, total
 from mlpde.optimize.least_squares import RowGroup, solve_blocks
 from mlpde.optimize.newton import Linearised, NewtonFailure, newton
+from mlpde.representation.coarse_functions import coarse_functions
 from mlpde.representation.collocation import Assembled, Side, assembled
 from mlpde.representation.random_features import RandomFeatures
 
@@ -87,19 +89,22 @@ def fit(
     method: Any = "auto",
     start: State | None = None,
     joints: Sequence[RowGroup] = (),
+    device: torch.device | None = None,
+    communicator: Any = None,
 ) -> Fit:
     """Minimise the scaled residuals of the rows over the coefficients.
 
     joints: further rows, of linear problems only.
 
     start: a function from which Newton's method begins, by default zero; linear rows need none.
+    device: where rows are built and factorised, by default the processor; the coefficients come back to it.
+    communicator: mpi4py's; each rank assembles the rows of its own subdomains, and all get the fit.
     Raises NewtonFailure if Newton's method comes to no solution.
     """
-    problem = _Problem(ansatz, located, components, method)
+    problem = _Problem(ansatz, located, components, method, device, communicator)
     if all(one.rows.linear for part in located for one in part.sides):
-        x, facts = problem.solve(
-            [p.group for pieces, _ in problem.assembled(None) for p in pieces] + list(joints)
-        )
+        groups = [piece.group for pieces, _ in problem.assembled(None) for piece in pieces]
+        x, facts = problem.solve(groups + problem.own(joints))
         return Fit(ansatz, ansatz.coefficients(x), facts, [])
     try:
         zero = torch.zeros(components * ansatz.count, dtype=torch.float64)
@@ -141,6 +146,8 @@ class _Problem(NamedTuple):
     located: Sequence[Located]
     components: int
     method: Any
+    device: torch.device | None = None
+    communicator: Any = None
     shift: Sequence[torch.Tensor] = ()  # (n, K) of every part, subtracted from its residual
 
     def solve(self, groups: list[RowGroup]) -> tuple[torch.Tensor, dict[str, Any]]:
@@ -148,7 +155,29 @@ class _Problem(NamedTuple):
         widths = [self.components * f.features for f in sets for _ in range(f.partition.subdomains)]
         global_width = self.components * sets[0].global_features
         centres = np.concatenate([f.partition.centres for f in sets])
-        return solve_blocks(groups, widths, global_width, self.method, centres=centres)
+        x, facts = solve_blocks(
+            groups,
+            widths,
+            global_width,
+            self.method,
+            centres=centres,
+            coarse=lambda: [c for f in sets for c in coarse_functions(f, self.components)],
+            communicator=self.communicator,
+        )
+        return x.cpu(), facts
+
+    @property
+    def owned(self) -> range:
+        """The blocks whose rows this rank assembles."""
+        return owned(sum(f.partition.subdomains for f in self.ansatz.sets), self.communicator)
+
+    def own(self, groups: Sequence[RowGroup]) -> list[RowGroup]:
+        """Those of the row groups that this rank owns, on the device."""
+        return [
+            g._replace(matrix=g.matrix.to(self.device), rhs=g.rhs.to(self.device))
+            for g in groups
+            if min(g.blocks) in self.owned
+        ]
 
     def assembled(self, state: State | None) -> list[tuple[list[Assembled], torch.Tensor]]:
         """For every part the row groups about a state, and its linear terms J state (n, K)."""
@@ -166,14 +195,15 @@ class _Problem(NamedTuple):
                         linear[:, k] += coefficient * jets[alpha][:, m]
             if self.shift:
                 residual = residual - self.shift[number]
-            parts.append((assembled(sides, residual, self.components), linear))
+            pieces = assembled(sides, residual, self.components, owned=self.owned, device=self.device)
+            parts.append((pieces, linear))
         return parts
 
     def projection(self, state: State) -> torch.Tensor:
         """The coefficients nearest to a function, in the norm of the equations linearised about it."""
         return self.solve(
             [
-                piece.group._replace(rhs=(piece.factors * linear[piece.points].T).reshape(-1))
+                piece.group._replace(rhs=(piece.factors * linear[piece.points].T).reshape(-1).to(self.device))
                 for pieces, linear in self.assembled(state)
                 for piece in pieces
             ]
@@ -191,22 +221,23 @@ class _Problem(NamedTuple):
             residuals = [part.residual(state) for part in self.located]
             if self.shift:
                 residuals = [r - s for r, s in zip(residuals, self.shift, strict=True)]
-            return _norm(parts, residuals)
+            return self.norm(parts, residuals)
 
         squares = sum(float(piece.group.matrix.square().sum()) for pieces, _ in parts for piece in pieces)
-        bound = squares**0.5 * float(x.norm())
-        return Linearised(solve, norm, _norm(parts, [linear for _, linear in parts]), bound)
+        bound = total(self.communicator, squares) ** 0.5 * float(x.norm())
+        return Linearised(solve, norm, self.norm(parts, [linear for _, linear in parts]), bound)
+
+    def norm(
+        self, parts: Sequence[tuple[list[Assembled], torch.Tensor]], values: Sequence[torch.Tensor]
+    ) -> float:
+        """The norm of values (n, K) of every part, scaled like its rows, over all ranks."""
+        square = sum(
+            float((piece.factors * value[piece.points].T).square().sum())
+            for (pieces, _), value in zip(parts, values, strict=True)
+            for piece in pieces
+        )
+        return total(self.communicator, square) ** 0.5
 
     def function(self, x: torch.Tensor) -> State:
         """The function with the unknowns x."""
         return self.ansatz.state(self.ansatz.coefficients(x))
-
-
-def _norm(parts: Sequence[tuple[list[Assembled], torch.Tensor]], values: Sequence[torch.Tensor]) -> float:
-    """The norm of values (n, K) of every part, scaled like its rows."""
-    square = sum(
-        float((piece.factors * value[piece.points].T).square().sum())
-        for (pieces, _), value in zip(parts, values, strict=True)
-        for piece in pieces
-    )
-    return square**0.5

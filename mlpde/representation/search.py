@@ -57,6 +57,7 @@ class Search:
     """On one domain, or one block of time that continues the one `before`.
 
     settings: the solver, an RFM.  report(step, total, **figures) is called for every candidate.
+    device, communicator: where the rows are built, and the MPI ranks that share them; None is the processor, one rank.
     probes: the fits that settled activation and scale, one dict each.
     """
 
@@ -66,6 +67,8 @@ class Search:
     seed: int
     report: Callable[..., None]
     before: Judged | None = None
+    device: torch.device | None = None
+    communicator: Any = None
     probes: list[dict[str, Any]] = field(default_factory=list)
     failure: NewtonFailure | None = None
 
@@ -113,7 +116,8 @@ class Search:
 
     def warnings(self, best: Judged) -> list[str]:
         """What a user must know about the result."""
-        sentences = [_sentence(adaptation) for adaptation in best.adaptations[:LISTED]]
+        sentences = list(best.fit.diagnostics["warnings"])
+        sentences += [_sentence(adaptation) for adaptation in best.adaptations[:LISTED]]
         if len(best.adaptations) > LISTED:
             sentences.append(f"the same for {len(best.adaptations) - LISTED} more subdomains")
         if best.residual > self.settings.tolerance:
@@ -245,6 +249,8 @@ class Search:
                 settings.method,
                 start.fit.state if start else None,
                 joints,
+                self.device,
+                self.communicator,
             )
         except NewtonFailure as error:
             self.failure = error

@@ -20,6 +20,9 @@ from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import strong_form
 from mlpde.formulation.space_time import SpaceTime
 from mlpde.monitor import Monitor
+from mlpde.optimize.device import available
+from mlpde.optimize.least_squares import Method
+from mlpde.parallel import world
 from mlpde.representation.models import RandomFeatureModel, Regionwise, TimeBlocks, mean_free
 from mlpde.representation.search import Judged, Search
 from mlpde.settings import chosen, positive, whole
@@ -42,7 +45,10 @@ class RFM:
     are probed on small fits and ranked by the residual on independent points.
     global_features: additional features on the whole box.
     points: collocation points for each feature.
-    method: "block_qr", "dense" (the referee, slow) or "auto".
+    method: of the least squares: "dense" (the referee, slow), "block_qr", "mixed_qr", "cholesky", "two_level" or
+    "auto" (see mlpde.optimize.least_squares).
+    device: torch's, "cpu" or "cuda", for features, rows, local filter and block QR; PETSc's methods go on on the CPU,
+    or where PETSC_OPTIONS="-rfm_mat_type aijcusparse" puts them.
     window: subdomains overlap smoothly (psi_b), or are joined by rows on their faces (psi_a, linear problems).
     corners: in plane domains, 60 features times r^a sin(a theta) for every singular exponent a below 2 of every corner.
     polynomials: as many features as there are monomials of degree <= 3 are polynomials, if that is at most half.
@@ -57,13 +63,15 @@ class RFM:
     points: float = 4.0
     tolerance: float = 1e-10
     max_unknowns: int = 10000
-    method: Literal["auto", "dense", "block_qr"] = "auto"
+    method: Method = "auto"
+    device: str = "cpu"
     time_blocks: int = 1
     window: Literal["psi_b", "psi_a"] = "psi_b"
     corners: bool = True
     polynomials: bool = True
 
     name: ClassVar[str] = "rfm"
+    parallel: ClassVar[bool] = True  # the subdomains are spread over the MPI ranks
     accepts: ClassVar[frozenset[str]] = frozenset(
         {"steady", "time", "several fields", "point condition", "periodic"}
     )
@@ -85,6 +93,7 @@ class RFM:
 
         Raises InputError for fewer points than features, and if Newton's method fails on every candidate.
         """
+        device, communicator = available(self.device), world()
         monitor = monitor or Monitor()
         wall, cpu = time.perf_counter(), time.process_time()
         form = strong_form(problem, jumps=True)
@@ -108,7 +117,8 @@ class RFM:
         warnings: list[str] = []
         probes: list[dict[str, Any]] = []
         for part in parts:
-            search = Search(self, form, part, seed, monitor.update, blocks[-1] if blocks else None)
+            before = blocks[-1] if blocks else None
+            search = Search(self, form, part, seed, monitor.update, before, device, communicator)
             blocks.append(search.best())
             probes += search.probes
             warnings += search.warnings(blocks[-1])
