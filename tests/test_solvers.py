@@ -70,7 +70,7 @@ LIMITS: dict[str, dict[str, float | str]] = {
 }
 SLOW = {
     *(("heat2d_cg", n) for n in ("fem", "rfm")),  # the reference takes the time
-    ("heated_fins", "rfm"),
+    *((case, "rfm") for case in ("bracket_3d", "heated_fins")),
     ("bracket_3d", "pinn"),
     *(
         (case, n)
