@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from geometry.corners import Corner, find_corners
 from geometry.errors import GeometryError
 from geometry.mesh import Mesh
 from geometry.names import unknown_name
@@ -26,6 +27,7 @@ class _Cad:
     curves: dict[int, Any]  # dim 2: boundary entity -> geometry.curves.Curve
     areas: dict[int, float]  # dim 3: boundary entity -> exact area, where OpenCASCADE knows it
     curved: frozenset[int]  # dim 3: boundary entities that are not planes
+    inner: dict[tuple[str, str], list[Any]] = field(default_factory=dict)  # dim 2: curves between two regions
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,7 +151,7 @@ class Domain:
 
     def _read(self, model: ModuleType) -> _Cad:
         from geometry.bounds import bounding_box
-        from geometry.curves import read_curve
+        from geometry.curves import curves_between, read_curve
         from geometry.groups import read_groups
         from geometry.units import check_diagonal
 
@@ -166,6 +168,7 @@ class Domain:
             bounding_box=box,
             curves={tag: read_curve(model, abs(tag)) for tag in outer} if self.dim == 2 else {},
             areas=areas,
+            inner=curves_between(model, groups.regions) if self.dim == 2 else {},
             curved=frozenset(tag for tag in outer if self.dim == 3 and model.getType(2, tag) != "Plane"),
         )
 
@@ -297,6 +300,44 @@ class Domain:
             tangent = tangents[np.linalg.norm(samples - x, axis=1).argmin()]
             sides[tag] = float(np.sign(tangent[1] * outward[0, 0] - tangent[0] * outward[0, 1]))
         return sides
+
+    def between(
+        self, first: str, second: str, n: int, seed: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """dim 2: about n points (n, 2) where two regions meet, and unit normals (n, 2) from `first` to `second`.
+
+        Midpoints of equal arcs, or with a seed independent uniform points; none if the regions do not meet.
+        """
+        if self.dim != 2:
+            raise GeometryError("points between two regions are available in plane domains only.")
+        curves = self._cad.inner.get((first, second), []) + self._cad.inner.get((second, first), [])
+        if not curves:
+            return np.empty((0, 2)), np.empty((0, 2))
+        lengths, rng, mesh = np.array([c.length for c in curves]), np.random.default_rng(seed), self.mesh()
+        points, normals = [], []
+        for curve in curves:
+            count = int(np.ceil(n * curve.length / lengths.sum()))
+            place = (np.arange(count) + 0.5) / count if seed is None else rng.random(count)
+            x, tangent = curve.at(place * curve.length)
+            normal = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1)
+            behind = mesh.locate(x - 1e-3 * self.default_size * normal)[0]
+            is_first = mesh.cell_regions[behind] == mesh.regions.index(first)
+            points.append(x)
+            normals.append(np.where(is_first[:, None], normal, -normal))
+        return np.concatenate(points), np.concatenate(normals)
+
+    @cached_property
+    def corners(self) -> tuple[Corner, ...]:
+        """dim 2: the vertices of the boundary with their interior angles and the boundaries that meet; else none.
+
+        A finished mesh has no curves, and no corners either.
+        """
+        if self.dim != 2:
+            return ()
+        outer = {tag: name for name, tags in self._cad.groups.boundaries.items() for tag in tags}
+        slits = {abs(tag) for tag in outer if tag < 0}
+        curves = {tag: curve for tag, curve in self._cad.curves.items() if abs(tag) not in slits}
+        return find_corners(curves, self._sides, outer)
 
     def _on_surfaces(self, name: str, n: int, seed: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         from geometry.gmsh_session import gmsh_session

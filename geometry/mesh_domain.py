@@ -72,6 +72,15 @@ class MeshDomain(Domain):
             self._meshes[splits, order, ""] = subdivide(mesh, order, split=False)
         return self._meshes[splits, order, ""]
 
+    def between(
+        self, first: str, second: str, n: int, seed: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Raises GeometryError: a finished mesh has no curves between its regions."""
+        raise GeometryError(
+            f"points between the regions {first!r} and {second!r} need a geometry with curves; this domain is a "
+            "finished mesh."
+        )
+
     def _on(self, name: str, n: int, seed: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         from geometry.sampling import facet_samples
 

@@ -44,6 +44,12 @@ def ranks() -> int:
     return 1 if found is None else found[0].size
 
 
+def world() -> Any:
+    """mpi4py's communicator of the ranks that work together, None for one rank and in a function of `on_root`."""
+    found = _communicators()
+    return None if found is None or _alone else found[0]
+
+
 def on_root[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """The function as a collective one: it runs on rank 0, and every rank gets its result, or its error.
 

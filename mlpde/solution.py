@@ -31,6 +31,8 @@ MODELS = {
     "fem_in_time": "reference_fem.time_function:FiniteElementHistory",
     "fem_modes": "reference_fem.modes:FiniteElementModes",
     "random_features": "mlpde.representation.models:RandomFeatureModel",
+    "random_features_in_blocks": "mlpde.representation.models:TimeBlocks",
+    "random_features_by_region": "mlpde.representation.models:Regionwise",
     "network": "mlpde.representation.models:NetworkModel",
 }
 FORMAT = 1  # of a saved solution; another one is refused

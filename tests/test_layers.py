@@ -61,7 +61,7 @@ LAYERS = {
     "mlpde.settings": ("mlpde.errors",),
     "mlpde.modes": (),
     "mlpde.solution": PICTURES,  # solution.plot(), solution.export()
-    "mlpde.solvers.*": SOLUTION,  # neither another solver nor the table of them
+    "mlpde.solvers.*": (*SOLUTION, "mlpde.parallel"),  # neither another solver nor the table of them
     "mlpde.exact": SOLUTION,
     "mlpde.machine": (),
     "mlpde.fields": PICTURES,

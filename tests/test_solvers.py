@@ -21,48 +21,64 @@ QUICK = {
     "pinn": {"depth": 2, "iterations": 30},
 }
 REFINED = ("nist_corner", "nist_line_singularity", "nist_peak", "nist_wave_front")  # by FEM, as the case says
-NONLINEAR = "takes linear problems, and this weak form is nonlinear: use FEM or PINN"
-EIGENVALUES = IN_TIME = "does not take"
+EIGENVALUES = IN_TIME = SEMILINEAR = "does not take"
 PERIODIC = "it has 'periodic', the solver takes"
 INFINITE = "a coefficient or datum of the interior residual on 'domain' is not finite"
 # Relative L2 errors (the largest of the fields) that the small runs stay below, or the sentence of the refusal.  Where
 # the solution is singular (corners, where conditions change, where the lid meets the walls) its strong residual is not
 # square integrable, and solvers that minimise it stay far from the solution; the peak is too sharp for small runs.
 LIMITS: dict[str, dict[str, float | str]] = {
+    "annulus_interface": {"fem": 1e-3, "rfm": 1e-4, "pinn": "flux differs between the regions"},
     "ball_poisson": {"fem": 3e-4, "rfm": 1e-3, "pinn": 1e-5},
+    "box_with_cavities_3d": {"fem": 1e-2, "rfm": 1e-3, "pinn": 1.0},
     "bracket_3d": {"fem": 1e-2, "rfm": 1.5, "pinn": 1.5},
     "clamped_plate_elasticity": {"fem": 1e-2, "rfm": 0.6, "pinn": 1.0},
-    "heat2d_cg": {"fem": 1e-3, "rfm": IN_TIME, "pinn": IN_TIME},
-    "heat_square": {"fem": 1e-3, "rfm": IN_TIME, "pinn": IN_TIME},
-    "heated_fins": {"fem": 1e-3, "rfm": IN_TIME, "pinn": IN_TIME},
-    "hjb_2d": {"fem": 1e-3, "rfm": IN_TIME, "pinn": IN_TIME},
-    "membrane": {"fem": 1e-3, "rfm": IN_TIME, "pinn": IN_TIME},
-    "cylinder_flow": {"fem": 0.05, "rfm": NONLINEAR, "pinn": 1.0},
+    "cylinder_flow": {"fem": 0.05, "rfm": 1.0, "pinn": 1.0},
+    "elasticity_40_holes": {"fem": 0.1, "rfm": 1e-3, "pinn": 10.0},
+    "heat2d_cg": {"fem": 1e-3, "rfm": 1.5, "pinn": IN_TIME},
+    "heat_square": {"fem": 1e-3, "rfm": 1e-2, "pinn": IN_TIME},
+    "heat_st": {"fem": 0.05, "rfm": 0.2, "pinn": IN_TIME},
+    "heated_fins": {"fem": 1e-3, "rfm": 2.0, "pinn": IN_TIME},
+    "hjb_2d": {"fem": 1e-3, "rfm": SEMILINEAR, "pinn": SEMILINEAR},
     "helmholtz_1d": {"fem": 0.2, "rfm": 1e-9, "pinn": 1.5},
     "hole_cluster_elasticity": {"fem": 1e-3, "rfm": 1.5, "pinn": 1.5},
     "kirsch_plate": {"fem": 1e-6, "rfm": 1e-2, "pinn": 0.1},
-    "l_shape": {"fem": 1e-2, "rfm": 0.2, "pinn": 0.2},
-    "lid_driven_cavity": {"fem": 0.6, "rfm": NONLINEAR, "pinn": 1.0},
-    "neo_hookean_block": {"fem": 1e-10, "rfm": NONLINEAR, "pinn": 1e-3},
+    "l_shape": {"fem": 1e-2, "rfm": 1e-10, "pinn": 0.2},
+    "lshape_corner": {"fem": 1e-2, "rfm": 1e-10, "pinn": 0.2},
+    "lid_driven_cavity": {"fem": 0.6, "rfm": 1.0, "pinn": 1.0},
+    "membrane": {"fem": 1e-3, "rfm": 0.5, "pinn": IN_TIME},
+    "neo_hookean_block": {"fem": 1e-10, "rfm": 1e-3, "pinn": 1e-3},
     "lshape_eigenvalues": {"fem": 5e-3, "rfm": EIGENVALUES, "pinn": EIGENVALUES},
     "maxwell_lshape": {"fem": 1e-2, "rfm": EIGENVALUES, "pinn": EIGENVALUES},
     "nist_corner": {"fem": 3e-5, "rfm": 0.3, "pinn": 0.1},
     "nist_line_singularity": {"fem": 1e-3, "rfm": INFINITE, "pinn": INFINITE},
     "nist_peak": {"fem": 3e-5, "rfm": 10.0, "pinn": 10.0},
     "nist_wave_front": {"fem": 3e-5, "rfm": 0.05, "pinn": 1e-3},
-    "ns2d_backstep": {"fem": 0.05, "rfm": NONLINEAR, "pinn": 0.6},
-    "periodic_cell": {"fem": 1e-3, "rfm": PERIODIC, "pinn": PERIODIC},
+    "ns2d_backstep": {"fem": 0.05, "rfm": 0.3, "pinn": 0.6},
+    "periodic_cell": {"fem": 1e-3, "rfm": 1e-2, "pinn": PERIODIC},
+    "poisson_2d": {"fem": 1e-2, "rfm": 1e-12, "pinn": 1e-1},
+    "poisson_high_frequency": {"fem": 0.1, "rfm": 0.1, "pinn": 10.0},
     "plate_with_holes": {"fem": 1e-3, "rfm": 2e-3, "pinn": 0.2},
+    "schroedinger_st": {"fem": 1e-2, "rfm": 1e-2, "pinn": IN_TIME},
     "square_poisson": {"fem": 1e-3, "rfm": 1e-12, "pinn": 1e-6},
     "stokes_cluster": {"fem": 0.02, "rfm": 1.5, "pinn": 1.5},
     "stokes_driven": {"fem": 0.02, "rfm": 1.5, "pinn": 1.5},
     "stokes_three_holes": {"fem": 2e-3, "rfm": 1e-4, "pinn": 1e-4},
+    "timoshenko_beam": {"fem": 1e-2, "rfm": 1e-12, "pinn": 1.0},
     "variable_coefficient": {"fem": 1e-3, "rfm": 1e-10, "pinn": 1e-2},
+    "wave_st": {"fem": 0.2, "rfm": 0.05, "pinn": IN_TIME},
 }
 SLOW = {
-    ("heat2d_cg", "fem"),
+    *(("heat2d_cg", n) for n in ("fem", "rfm")),  # the reference takes the time
+    *((case, "rfm") for case in ("bracket_3d", "heated_fins")),
     ("bracket_3d", "pinn"),
-    ("kirsch_plate", "rfm"),
+    *(
+        (case, n)
+        for case in ("elasticity_40_holes", "annulus_interface", "box_with_cavities_3d")
+        for n in SOLVERS
+    ),
+    *((case, "pinn") for case in ("poisson_high_frequency", "timoshenko_beam")),
+    *((case, "rfm") for case in ("kirsch_plate", "lid_driven_cavity", "neo_hookean_block", "ns2d_backstep")),
     *((case, "pinn") for case in ("ball_poisson", "kirsch_plate", "lid_driven_cavity", "neo_hookean_block")),
     *((case, "pinn") for case in ("ns2d_backstep", "stokes_driven", "stokes_three_holes")),
     *((case, "pinn") for case in ("cylinder_flow", "hole_cluster_elasticity", "stokes_cluster")),
@@ -117,7 +133,8 @@ def test_solver_on_case(case, name, references, tmp_path):
         assert solution.gradient(points, field=field.name).shape == (*values.shape, loaded.problem.domain.dim)
         assert np.array_equal(restored.evaluate(points)[field.name], values)
 
-    if max(errors) > 0.02:
+    coefficients = solution.info.get("least_squares", {}).get("norm", 0.0)
+    if max(errors) > 0.02 or coefficients > 1e8:
         return  # huge coefficients cancel where a singular solution is approximated: differences are all rounding
     step = 1e-5 * np.eye(loaded.problem.domain.dim)[0]
     difference = (solution.jets(points + step, [()])[()] - solution.jets(points - step, [()])[()]) / 2e-5

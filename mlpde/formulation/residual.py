@@ -9,6 +9,7 @@ with m a scalar component of the unknowns and alpha a tuple of directions (see `
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +24,7 @@ from ufl.domain import extract_unique_domain
 from geometry.places import rounded
 from mlpde.errors import InputError, call_user
 from mlpde.formulation.condition_rows import boundary_rows, condition_rows, initial_rows
-from mlpde.formulation.symbolic import at_zero, expand, nonlinear_part, partials, tensor
+from mlpde.formulation.symbolic import at_zero, expand, nonlinear_part, partials, scalars, tensor
 from mlpde.formulation.torch_expression import Alpha, Jets, Tensor, TorchFunction, layout_of
 from mlpde.formulation.weak_form import Unknown, abstract_omega, rates, weak_form
 from mlpde.language import as_expression
@@ -44,7 +45,8 @@ class Rows:
     """One group of residual equations on one part of the domain.
 
     kind: "interior" (where = region), "natural" or "dirichlet" (where = boundary), "point" (where = coordinates),
-    "initial" (where = start time).  `linear`: the residual is affine in the unknowns.
+    "initial" (where = start time), "periodic" (where = boundary), "interface" (where = two regions).
+    region: where only the function of one region is meant, its name.  `linear`: the residual is affine in the unknowns.
     """
 
     kind: str
@@ -52,6 +54,7 @@ class Rows:
     expressions: Sequence[Expr] = field(repr=False)
     unknowns: tuple[Unknown, ...] = field(repr=False)
     dim: int
+    region: str | None = None
     linear: bool = field(init=False)
     _terms: list[tuple[int, int, Alpha]] = field(init=False, repr=False)
     _coefficients: list[Expr] = field(init=False, repr=False)
@@ -109,9 +112,9 @@ class Rows:
         """The components that appear by their values, not only by their derivatives."""
         return {m for _, m, alpha in self._terms if not alpha}
 
-    def time_order(self, component: int) -> int:
-        """The highest order of a time derivative of an unknown's component in these rows."""
-        return max((alpha.count(self.dim) for _, m, alpha in self._terms if m == component), default=0)
+    def order(self, component: int, direction: int) -> int:
+        """The highest order of a derivative of an unknown's component in a direction (d is time) in these rows."""
+        return max((alpha.count(direction) for _, m, alpha in self._terms if m == component), default=0)
 
     def residual(self, points: Tensor, normals: Tensor | None, jets: Jets) -> Tensor:
         """r (n, K) of the functions whose jets are given."""
@@ -144,25 +147,42 @@ class Rows:
 
 @dataclass(frozen=True)
 class StrongForm:
-    """All rows of a problem.  `components` = M; `derivatives` = every jet that some row needs."""
+    """All rows of a problem.  `components` = M; `derivatives` = every jet that some row needs.
+
+    jumps: rows on the two sides of the interface of two regions whose fluxes differ: each region then has a function of
+    its own, u - u = 0 and A.n - A.n = 0 between them.  Empty where one smooth function is the solution.
+    periodic: rows on a boundary and on its translated image, whose residuals sum to zero at matching points: u - u = 0
+    and, the normals being opposite, A.n + A.n = 0.
+    free: the components of the fields that are determined up to a constant (`mean_zero`).
+    """
 
     rows: tuple[Rows, ...]
     components: int
     dim: int
+    periodic: tuple[tuple[Rows, Rows], ...] = ()
+    jumps: tuple[tuple[Rows, Rows], ...] = ()
+    free: tuple[int, ...] = ()
 
     @property
     def linear(self) -> bool:
         """True if every row is linear."""
-        return all(rows.linear for rows in self.rows)
+        pairs = (*self.periodic, *self.jumps)
+        return all(rows.linear for rows in (*self.rows, *(side for pair in pairs for side in pair)))
 
     @property
     def derivatives(self) -> set[Alpha]:
         """The jets that the residuals need."""
         return set().union(*(rows.derivatives for rows in self.rows))
 
+    def order(self, component: int, direction: int) -> int:
+        """The highest order of derivatives of a component in a direction, inside."""
+        return max(rows.order(component, direction) for rows in self.rows if rows.kind == "interior")
 
-def strong_form(problem: Problem) -> StrongForm:
+
+def strong_form(problem: Problem, jumps: bool = False) -> StrongForm:
     """Derive the pointwise residuals of a problem from its weak form or energy.
+
+    jumps: the solver takes a function for each region, so that the flux may differ between them.
 
     Raises InputError for what has no pointwise residual (flux jumps, Nedelec fields, third derivatives).
     """
@@ -172,31 +192,64 @@ def strong_form(problem: Problem) -> StrongForm:
                 f"field {f.name!r} is {f.family}: pointwise solvers take Lagrange fields only, use FEM"
             )
     form = weak_form(problem)
-    form.check_flux()
+    form.check_flux(jumps)
+    apart = form.flux_differs
+    if apart and problem.periodic:
+        raise InputError("periodic boundaries and a flux that differs between regions: use FEM")
 
-    def group(kind: str, where: Any, expressions: Sequence[Expr]) -> Rows:
-        return Rows(kind, where, tuple(expressions), form.unknowns, problem.domain.dim)
+    def group(kind: str, where: Any, expressions: Sequence[Expr], region: str | None = None) -> Rows:
+        return Rows(kind, where, tuple(expressions), form.unknowns, problem.domain.dim, region)
 
-    rows = [group("interior", region, form.strong_residual(region)) for region in form.source]
+    rows = [group("interior", region, form.strong_residual(region), region) for region in form.source]
     periodic = {name for pair in problem.periodic for name in (pair.first, pair.second)}
     for name in problem.domain.boundaries:
         dirichlet = boundary_rows(problem, form, name)
-        if dirichlet:
-            rows.append(group("dirichlet", name, list(dirichlet.values())))
-        natural = [expand(e) for k, e in enumerate(form.natural_residual(name)) if k not in dirichlet]
-        natural = [e for e in natural if not isinstance(e, uc.Zero)]
-        if natural and name not in periodic:
-            rows.append(group("natural", name, natural))
+        for region in form.flux if apart else (None,):
+            if dirichlet:
+                rows.append(group("dirichlet", name, list(dirichlet.values()), region))
+            natural = [
+                expand(e) for k, e in enumerate(form.natural_residual(name, region)) if k not in dirichlet
+            ]
+            natural = [e for e in natural if not isinstance(e, uc.Zero)]
+            if natural and name not in periodic:
+                rows.append(group("natural", name, natural, region))
     for condition in problem.dirichlet:
         if condition.at is not None:
-            rows.append(group("point", condition.at, list(condition_rows(problem, form, condition).values())))
+            for region in form.flux if apart else (None,):
+                expressions = list(condition_rows(problem, form, condition).values())
+                rows.append(group("point", condition.at, expressions, region))
     if problem.time is not None:
         orders, start = [], 0
         for f in problem.fields:
             components = range(start, start := start + f.size)
-            orders.append(max(r.time_order(m) for r in rows for m in components))
-        rows.append(group("initial", problem.time[0], initial_rows(problem, form, orders)))
-    return StrongForm(tuple(rows), sum(f.size for f in problem.fields), problem.domain.dim)
+            orders.append(max(r.order(m, problem.domain.dim) for r in rows for m in components))
+        for region in form.flux if apart else (None,):
+            rows.append(group("initial", problem.time[0], initial_rows(problem, form, orders), region))
+    interfaces = []
+    for one, other in itertools.combinations(form.flux, 2) if apart else ():
+        values = [u for unknown in form.unknowns for u in scalars(unknown)]
+        sides = [
+            group("interface", (one, other), [sign * e for e in values + form.normal_flux(region)], region)
+            for sign, region in ((1, one), (-1, other))
+        ]
+        interfaces.append((sides[0], sides[1]))
+    pairs = []
+    for pair in problem.periodic:
+        values = [u for unknown in form.unknowns for u in scalars(unknown)]
+        fluxes = [[expand(e) for e in form.natural_residual(name)] for name in (pair.first, pair.second)]
+        kept = [
+            k
+            for k, both in enumerate(zip(*fluxes, strict=True))
+            if any(not isinstance(e, uc.Zero) for e in both)
+        ]
+        first, second = (
+            [sign * u for u in values] + [flux[k] for k in kept]
+            for sign, flux in zip((1, -1), fluxes, strict=True)
+        )
+        pairs.append((group("periodic", pair.first, first), group("periodic", pair.second, second)))
+    constants = [f.mean_zero for f in problem.fields for _ in range(f.size)]
+    free = tuple(m for m, is_free in enumerate(constants) if is_free)
+    return StrongForm(tuple(rows), len(constants), problem.domain.dim, tuple(pairs), tuple(interfaces), free)
 
 
 def component_names(fields: Sequence[Field]) -> list[str]:

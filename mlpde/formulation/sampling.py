@@ -6,28 +6,53 @@ The spacing on the boundary follows the interior's: h = (|Omega| / n)^(1/d), so 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from mlpde.formulation.residual import Rows, StrongForm
+from mlpde.errors import InputError
+from mlpde.formulation.residual import Rows, StrongForm, Term
+from mlpde.formulation.space_time import SpaceTime
 from mlpde.formulation.torch_expression import Alpha, Jets, Tensor
 
 
 class Located(NamedTuple):
-    """A group of rows with its points (n, D) and outward normals (n, d), None inside."""
+    """A group of rows with its points (n, D) and outward normals (n, d), None inside.
+
+    other: the second side of rows that join two points, whose residual is added to that of the first.
+    """
 
     rows: Rows
     points: Tensor
     normals: Tensor | None
+    other: Located | None = None
+
+    @property
+    def sides(self) -> list[Located]:
+        """The sides of the rows, one or two."""
+        return [self] if self.other is None else [self._replace(other=None), self.other]
+
+    def linearise(self, state: State | None) -> tuple[Tensor, list[Term]]:
+        """`Rows.linearise` of one side at its points, about the function `state`, or about zero."""
+        jets = None if state is None else state(self, self.rows.derivatives)
+        return self.rows.linearise(self.points, self.normals, jets)
+
+    def residual(self, state: State) -> Tensor:
+        """r (n, K) of the function `state`, both sides together."""
+        found = [s.rows.residual(s.points, s.normals, state(s, s.rows.derivatives)) for s in self.sides]
+        return torch.stack(found).sum(0)
+
+
+State = Callable[[Located, Iterable[Alpha]], Jets]  # a function: its jets at the points of located rows
 
 
 def collocate(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | None = None) -> list[Located]:
-    """Points for every group of rows: `inside` (n, d) inside, and boundary points, evenly spread or by `seed`.
+    """Points for every group of rows: `inside` (n, D) inside, and boundary points, evenly spread or by `seed`.
 
-    The interior equations hold at the boundary points as well: without them the residual is extrapolated over the last
-    spacing.
+    For a problem in time the domain is a SpaceTime.  The interior equations hold at the boundary points as well, and at
+    the first and the last time: without them the residual is extrapolated over the last spacing.
     """
     volume = float(domain.quadrature(0)[1].sum())
     spacing = (volume / len(inside)) ** (1 / domain.dim)
@@ -35,22 +60,61 @@ def collocate(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | Non
     for name in domain.boundaries:
         measure = domain.boundary(name, 1)[1].sum()
         walls[name] = domain.boundary(name, int(np.ceil(measure / spacing ** (domain.dim - 1))), seed=seed)
-    everywhere = np.concatenate([inside, *(points for points, _, _ in walls.values())])
-    located = []
+    everywhere = [inside, *(points for points, _, _ in walls.values())]
+    start = inside  # of a problem without time, which has no initial rows
+    if isinstance(domain, SpaceTime):
+        count = int(np.ceil(volume / domain.length / spacing ** (domain.dim - 1)))
+        start = domain.section(domain.start, count, seed)
+        everywhere += [start, domain.section(domain.end, count, seed)]
+    points = np.concatenate(everywhere)
+    region = _regions(domain, points) if len(domain.regions) > 1 else np.full(len(points), domain.regions[0])
+
+    def located(rows: Rows, points: np.ndarray, normals: np.ndarray | None = None) -> Located:
+        return Located(rows, torch.as_tensor(points), None if normals is None else torch.as_tensor(normals))
+
+    parts = []
     for rows in form.rows:
-        normals = None
         if rows.kind == "interior":
-            points = everywhere
-            if len(domain.regions) > 1:
-                points = everywhere[_regions(domain, everywhere) == rows.where]
+            parts.append(located(rows, points[region == rows.where]))
+            continue
+        normals = None
+        if rows.kind == "initial":
+            where = start
         elif rows.kind == "point":
-            points = np.asarray(rows.where, float).reshape(1, -1)
+            where = np.asarray(rows.where, float).reshape(1, -1)
         else:
-            points, _, normals = walls[rows.where]
-        located.append(
-            Located(rows, torch.as_tensor(points), None if normals is None else torch.as_tensor(normals))
+            where, _, normals = walls[rows.where]
+        if rows.region is not None:
+            here = _regions(domain, where) == rows.region
+            where, normals = where[here], None if normals is None else normals[here]
+        if len(where):
+            parts.append(located(rows, where, normals))
+    for first, second in form.jumps:
+        x, normals = domain.between(
+            first.region, second.region, int(np.ceil(len(inside) ** (1 - 1 / domain.dim))), seed
         )
-    return located
+        if len(x):
+            parts.append(located(first, x, normals)._replace(other=located(second, x, normals)))
+    for first, second in form.periodic:
+        on_wall, _, normals = walls[first.where]
+        shift = _shift(domain, first.where, second.where)
+        one = located(first, on_wall, normals)
+        parts.append(one._replace(other=located(second, on_wall + shift, -normals)))
+    return parts
+
+
+def _shift(domain: Any, first: str, second: str) -> np.ndarray:
+    """The translation (D,) of one boundary to another; InputError if their sizes or normals do not fit."""
+    (x, w, n), (y, v, m) = (domain.boundary(name, 256) for name in (first, second))
+    shift = v @ y / v.sum() - w @ x / w.sum()
+    if isinstance(domain, SpaceTime):
+        shift[-1] = 0.0
+    if abs(w.sum() - v.sum()) > 1e-6 * w.sum() or np.abs(w @ n / w.sum() + v @ m / v.sum()).max() > 1e-6:
+        raise InputError(
+            f"periodic boundaries {first!r} and {second!r} are no translation of each other: their sizes or normals "
+            "differ"
+        )
+    return shift
 
 
 def lattice(domain: Any, cells: Sequence[int], per_cell: float) -> np.ndarray:
@@ -71,7 +135,7 @@ def lattice(domain: Any, cells: Sequence[int], per_cell: float) -> np.ndarray:
         [_lattices(corners[finer == q], int(q)).reshape(-1, domain.dim) for q in np.unique(finer)]
     )
     margin = 1e-3 / usual  # a lattice line may run along a side, or through a re-entrant corner
-    steps = margin * np.concatenate([-np.eye(domain.dim), np.eye(domain.dim)])
+    steps = margin * np.array(list(product((-1.0, 1.0), repeat=domain.dim)))
     around = lower + (points[:, None] + steps) * width
     return (
         lower
@@ -87,31 +151,39 @@ def _lattices(corners: np.ndarray, q: int) -> np.ndarray:
 
 
 def _regions(domain: Any, points: np.ndarray) -> np.ndarray:
+    if isinstance(domain, SpaceTime):
+        domain, points = domain.domain, points[:, :-1]
     mesh = domain.mesh()
     return np.asarray(mesh.regions)[mesh.cell_regions[mesh.locate(points)[0]]]
 
 
-def relative_residual(located: Sequence[Located], jets: Callable[[Tensor, Iterable[Alpha]], Jets]) -> float:
+def relative_residual(located: Sequence[Located], state: State, free: Sequence[int] = ()) -> float:
     """How well the equations hold at the points: 0 perfectly, 1 not at all; independent of units.
 
     The largest over all equations of rms(r) / (rms(data) + sum over terms of rms(c) size(D^alpha u)), where the size of
     D^alpha u is taken inside the domain (`_sizes`): so a condition u = 0 is measured against u, no flux against the
-    gradient.
+    gradient.  The components `free` are determined up to a constant, which does not count: a large one would hide all.
     """
-    derivatives = set().union(*(part.rows.derivatives for part in located)) | {()}
-    inside = torch.cat([part.points for part in located if part.rows.kind == "interior"])
-    derivatives |= {(i,) for i in range(inside.shape[1])}
+    derivatives = set().union(*(side.rows.derivatives for part in located for side in part.sides)) | {()}
+    inside = [part for part in located if part.rows.kind == "interior"]
+    derivatives |= {(i,) for i in range(inside[0].points.shape[1])}
     worst = 0.0
     with torch.no_grad():
-        extent = float((inside.amax(0) - inside.amin(0)).max())
-        size = _sizes(jets(inside, derivatives), extent)
-        for rows, points, normals in located:
-            values = jets(points, rows.derivatives)
-            residual, terms = rows.linearise(points, normals, values)
-            data, scale = residual.clone(), residual.new_zeros(rows.equations)
-            for equation, component, alpha, coefficient in terms:
-                data[:, equation] -= coefficient * values[alpha][:, component]
-                scale[equation] += _rms(coefficient) * size[len(alpha)][component]
+        points = torch.cat([part.points for part in inside])
+        found = [state(part, derivatives) for part in inside]
+        values = {alpha: torch.cat([jets[alpha] for jets in found]) for alpha in derivatives}
+        values[()][:, list(free)] -= values[()][:, list(free)].mean(0)
+        size = _sizes(values, float((points.amax(0) - points.amin(0)).max()))
+        for part in located:
+            residual = torch.zeros((len(part.points), part.rows.equations), dtype=part.points.dtype)
+            data, scale = residual.clone(), residual.new_zeros(part.rows.equations)
+            for side in part.sides:
+                here = state(side, side.rows.derivatives)
+                part_residual, terms = side.rows.linearise(side.points, side.normals, here)
+                residual, data = residual + part_residual, data + part_residual
+                for equation, component, alpha, coefficient in terms:
+                    data[:, equation] -= coefficient * here[alpha][:, component]
+                    scale[equation] += _rms(coefficient) * size[len(alpha)][component]
             scale += _rms(data)
             worst = max(worst, float(torch.where(scale > 0, _rms(residual) / scale, 0.0).max()))
     return worst

@@ -122,23 +122,32 @@ class WeakForm:
             for b, row in zip(self.source[region], self.flux[region], strict=True)
         ]
 
-    def natural_residual(self, boundary: str) -> list[Expr]:
-        """A.n + s on a boundary, one expression an equation (the flux does not differ by region: `check_flux`)."""
-        flux = next(iter(self.flux.values()))
-        return [
-            add_up([a * self.omega.n[j] for j, a in enumerate(row)]) + s
-            for s, row in zip(self.boundary_source[boundary], flux, strict=True)
-        ]
+    def normal_flux(self, region: str) -> list[Expr]:
+        """A.n with the flux of a region, one expression an equation."""
+        return [add_up([a * self.omega.n[j] for j, a in enumerate(row)]) for row in self.flux[region]]
 
-    def check_flux(self) -> None:
-        """Refuse a flux that jumps inside: its divergence has an interface term that no pointwise residual sees."""
+    def natural_residual(self, boundary: str, region: str | None = None) -> list[Expr]:
+        """A.n + s on a boundary, one expression an equation; region: on its part of it, if the flux differs."""
+        flux = self.normal_flux(region or next(iter(self.flux)))
+        return [a + s for a, s in zip(flux, self.boundary_source[boundary], strict=True)]
+
+    @property
+    def flux_differs(self) -> bool:
+        """True if the flux is not the same expression in all regions: it may jump between them."""
         first, *others = self.flux.values()
-        if any(other != first for other in others):
+        return any(other != first for other in others)
+
+    def check_flux(self, jumps: bool = False) -> None:
+        """Refuse a flux that jumps inside: its divergence has an interface term that no pointwise residual sees.
+
+        jumps: those between regions are allowed for.
+        """
+        if self.flux_differs and not jumps:
             raise InputError(
                 f"the flux differs between the regions {', '.join(map(repr, self.flux))}: its jump across the "
                 "interface is no part of a pointwise residual; use FEM"
             )
-        for node in postorder([a for row in first for a in row]):
+        for node in postorder([a for rows in self.flux.values() for row in rows for a in row]):
             if isinstance(node, uc.Conditional) and depends_on(node.ufl_operands[0], [self.omega.x]):
                 raise InputError(
                     f"the flux switches at {shortened(node.ufl_operands[0])}, a condition on x: it may jump there, "

@@ -1,253 +1,246 @@
-"""Linear least squares with a block structure: a dense referee and a block multifrontal QR.
+"""Linear least squares with a block structure: a ladder of solvers behind one function.
 
 The unknowns fall into blocks (in the random feature method: the coefficients of one subdomain), and every row
-touches few of them. `min |B x - f|` is solved by eliminating block after block: gather the rows that touch
-the block, factorise them by Householder QR, keep the top rows, and hand the remaining ones on as rows of the
-other blocks. In a nested-dissection order this is multifrontal QR (Davis, ACM TOMS 38(1), 2011,
-doi:10.1145/2049662.2049670) with dense blocks as pivots; it is backward stable, and every flop is LAPACK's.
+touches few of them. From the referee to the one that scales furthest:
 
-Random feature matrices are singular to rounding, so rows `mu * diag(column norms)` with `mu` a few units of
-rounding are part of the factorisation: the accuracy of a truncated SVD, or better, at the cost of a QR.
+    dense       LAPACK's gelsd
+    block_qr    nested-dissection multifrontal QR in double precision: the most accurate, for any equation
+    mixed_qr    local filter, then the same QR in single precision as a preconditioner of LSQR in double precision
+    cholesky    local filter, then PETSc's LSQR preconditioned by MUMPS' Cholesky factor of B^T B; the one for MPI
+    two_level   local filter, then PETSc's LSQR preconditioned by two-level multigrid; for elliptic problems
 """
 
-from collections.abc import Sequence
+import os
+import re
+import resource
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import scipy.linalg
 import torch
 
 from mlpde.errors import InputError, unknown
+from mlpde.optimize.block_qr import block_qr
+from mlpde.optimize.dense import dense
+from mlpde.optimize.distributed import diagnostics, local_bases, on_first, owned, sizes, together, total
 from mlpde.optimize.elimination_order import elimination_order
+from mlpde.optimize.iteration import Solved, Stagnation
+from mlpde.optimize.local_filter import TAU, LocalBasis, filtered
+from mlpde.optimize.mixed_qr import mixed_qr
+from mlpde.optimize.petsc_least_squares import cholesky
+from mlpde.optimize.petsc_matrices import Layout, unused_options
+from mlpde.optimize.row_groups import RowGroup, check
+from mlpde.optimize.two_level import two_level
+
+__all__ = ["METHODS", "Method", "RowGroup", "solve_blocks"]
+
+Method = Literal["auto", "dense", "block_qr", "mixed_qr", "cholesky", "two_level"]
+METHODS: tuple[Method, ...] = ("auto", "dense", "block_qr", "mixed_qr", "cholesky", "two_level")
+FALLBACK: dict[Method, Method] = {"two_level": "cholesky", "cholesky": "block_qr", "mixed_qr": "block_qr"}
+PETSC: tuple[Method, ...] = ("cholesky", "two_level")
+# Columns up to which block QR and Cholesky are taken, up to two dimensions and above: in space factors fill up.
+IN_PLANE, IN_SPACE = (20_000, 100_000), (5_000, 20_000)
 
 
-class RowGroup(NamedTuple):
-    """Rows that touch the same blocks.
+class _Problem(NamedTuple):
+    """The global block is the last of the blocks."""
 
-    blocks: the indices of these blocks; matrix: (rows, sum of their widths + global width), columns in the
-    order of `blocks`, then those of the global block; rhs: (rows,).
-    """
+    groups: Sequence[RowGroup]
+    widths: list[int]
+    offsets: np.ndarray
+    has_global: bool
+    regularisation: float | None
+    centres: np.ndarray | None
+    coarse: Callable[[], Sequence[torch.Tensor]] | None
+    communicator: Any
 
-    blocks: tuple[int, ...]
-    matrix: torch.Tensor
-    rhs: torch.Tensor
+    def order(self, groups: Sequence[RowGroup]) -> list[int]:
+        """The blocks as they are eliminated, the global one last."""
+        last = len(self.widths) - 1
+        local = self.widths[:last] if self.has_global else self.widths
+        cliques = [[b for b in g.blocks if b < len(local)] for g in groups]
+        return elimination_order(cliques, local, self.centres) + ([last] if self.has_global else [])
 
 
 def solve_blocks(
     groups: Sequence[RowGroup],
     widths: Sequence[int],
     global_width: int = 0,
-    method: Literal["auto", "dense", "block_qr"] = "auto",
+    method: Method = "auto",
     regularisation: float | None = None,
     centres: np.ndarray | None = None,
+    coarse: Callable[[], Sequence[torch.Tensor]] | None = None,
+    communicator: Any = None,
 ) -> tuple[torch.Tensor, dict[str, Any]]:
-    """Minimise |B x - f|^2 + |mu D x|^2, D the column norms of B.
+    """Minimise |B x - f|.
 
     `widths` are the numbers of columns of the blocks; a global block of `global_width` columns, which every
-    row touches, is eliminated last. "block_qr" (what "auto" takes: it is the faster one from a single block
-    on) regularises with mu = `regularisation`, by default 4 eps of the matrix; "dense" is LAPACK's gelsd with
-    singular values below 1e-15 of the largest dropped, slow, meant as the referee. `centres` (blocks, d) lets
-    the elimination order dissect space, which halves the work of large grids; without them the order takes
-    the smallest front first.
+    row touches, is eliminated last. `centres` (blocks, d) lets the elimination order dissect space, which halves
+    the work of large grids; without them the order takes the smallest front first.
 
-    Returns x (sum of widths + global width,), blocks in order, the global one last, and diagnostics: `rows`,
-    `columns`, `residual` |B x - f|, `gradient` |B^T r| / (|B| |r|) (Frobenius norm), `norm` |x|,
-    `largest_front` (rows, columns), `regularisation`, `method`, `seconds`. Raises InputError on input that
-    does not determine x.
+    "auto" is block_qr up to 20,000 columns (`centres` in more than two dimensions: 5,000) and with a global block;
+    then cholesky; two_level above 100,000 (20,000) if there are `coarse` functions.
+    - block_qr minimises |B x - f|^2 + |mu D x|^2, D the column norms of B, mu = `regularisation`, by default 4 eps.
+    - dense drops singular values below 1e-15 of the largest.
+    - The others drop the singular values of each block below 1e-14. mixed_qr and cholesky that do not converge in 10
+      iterations, or meet a pivot that is not positive, give way to block_qr, two_level to cholesky: `warnings` say
+      so.
+    - `coarse()` are coarse functions (width, n) of every block for two_level: coefficients of smooth functions.
+
+    With an mpi4py `communicator` every rank passes some of the rows, and gets all of x; "auto" is then cholesky or
+    two_level, and the methods without PETSc run on rank 0.
+
+    PETSc's objects take options with the prefix `rfm_` from the environment variable PETSC_OPTIONS:
+    -rfm_ksp_monitor, -rfm_pc_type, -rfm_mat_type; those that nothing used are named in `warnings`.
+
+    Returns x (sum of widths + global width,), blocks in order, the global one last, and diagnostics: `rows`, `columns`,
+    `residual` |B x - f|, `gradient` |B^T r| / (|B| |r|) (Frobenius norm), `norm` |x|, `method`, `device`, `seconds`,
+    `peak_memory_mb` of the process, `warnings`; of QR `regularisation` and `largest_front` (rows, columns); of the
+    filtered methods `iterations` and `dropped` singular values. Raises InputError on input that does not determine x.
     """
     start = perf_counter()
-    _check(groups, widths, global_width, centres)
-    if method not in ("auto", "dense", "block_qr"):
-        raise unknown("least-squares method", method, ("auto", "dense", "block_qr"))
+    if communicator is not None and communicator.size == 1:
+        communicator = None
+    if method not in METHODS:
+        raise unknown("least-squares method", method, METHODS)
     if regularisation is not None and not 0 <= regularisation < 1:
         raise InputError(
             f"The regularisation must be in [0, 1), relative to the columns: got {regularisation}."
         )
+    together(communicator, lambda: check(groups, widths, global_width, centres))
+    rows, columns = sizes(groups, widths, global_width, communicator)
     blocks = list(widths) + ([global_width] if global_width else [])
     if global_width:
         groups = [RowGroup((*g.blocks, len(widths)), g.matrix, g.rhs) for g in groups]
     offsets = np.concatenate([[0], np.cumsum(blocks)])
-    rows, columns = sum(len(g.rhs) for g in groups), int(offsets[-1])
-    if method == "dense":
-        mu, front = 0.0, (rows, columns)
-        x = _dense(groups, offsets)
-    else:
-        mu = 4 * torch.finfo(groups[0].matrix.dtype).eps if regularisation is None else regularisation
-        order = elimination_order(
-            [g.blocks[: len(g.blocks) - bool(global_width)] for g in groups], widths, centres
-        )
-        x, front = _block_qr(groups, blocks, order + ([len(widths)] if global_width else []), mu)
+    problem = _Problem(
+        groups, blocks, offsets, global_width > 0, regularisation, centres, coarse, communicator
+    )
+    taken = _taken(method, problem)
+    warnings = []
+    while True:
+        try:
+            x, facts = _METHODS[taken](problem)
+            break
+        except Stagnation as stagnation:
+            warnings.append(f"least squares by {taken}: {stagnation}; {FALLBACK[taken]} was taken instead")
+            taken = FALLBACK[taken]
+    warnings += _without_effect(taken)
     if not torch.isfinite(x).all():
         raise InputError("The least-squares matrix is singular and not regularised: pass regularisation > 0.")
-    return x, _diagnostics(groups, offsets, x) | {
+    return x, diagnostics(groups, offsets, x, communicator) | facts | {
         "rows": rows,
         "columns": columns,
-        "largest_front": front,
-        "regularisation": mu,
-        "method": "dense" if method == "dense" else "block_qr",
+        "method": taken,
+        "device": str(x.device),
         "seconds": perf_counter() - start,
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "warnings": warnings,
     }
 
 
-def _block_qr(
-    groups: Sequence[RowGroup], widths: Sequence[int], order: Sequence[int], mu: float
-) -> tuple[torch.Tensor, tuple[int, int]]:
-    position = {block: i for i, block in enumerate(order)}
-    waiting: list[list[tuple[list[int], torch.Tensor]]] = [
-        [] for _ in order
-    ]  # rows by their first block to go
-    largest = (0, 0)
-
-    for blocks, rows in _compressed(_regularised(groups, widths, mu), widths, position):
-        waiting[position[blocks[0]]].append((blocks, rows))
-    fronts = []
-    for step, block in enumerate(order):
-        columns = sorted({b for blocks, _ in waiting[step] for b in blocks}, key=position.__getitem__)
-        front = torch.cat([_spread(rows, blocks, columns, widths) for blocks, rows in waiting[step]])
-        waiting[step] = []
-        largest = max(largest, (front.shape[0], front.shape[1] - 1))
-        width = widths[block]
-        if len(front) < width:
-            raise InputError(f"Block {block} has {width} columns but only {len(front)} rows determine it.")
-        if len(front) > front.shape[1]:
-            triangle = torch.geqrf(front)[0][: front.shape[1]].triu_()
-            top, rest = triangle[:width].clone(), triangle[width:, width:]
-        else:  # no row would be saved by making a triangle of the rest as well
-            reflectors, tau = torch.geqrf(front[:, :width])
-            rest = torch.ormqr(reflectors, tau, front[:, width:].contiguous(), transpose=True)
-            top, rest = torch.cat([reflectors[:width].triu(), rest[:width]], dim=1), rest[width:]
-        fronts.append((columns, top))
-        if len(columns) > 1 and len(rest):
-            waiting[position[columns[1]]].append((columns[1:], rest))
-
-    solution: dict[int, torch.Tensor] = {}
-    for columns, top in reversed(fronts):
-        width = widths[columns[0]]
-        right = top[:, -1:]
-        if len(columns) > 1:
-            right = right - top[:, width:-1] @ torch.cat([solution[b] for b in columns[1:]])
-        solution[columns[0]] = torch.linalg.solve_triangular(top[:, :width], right, upper=True)
-    return torch.cat([solution[b] for b in range(len(widths))])[:, 0], largest
+def _taken(method: Method, problem: _Problem) -> Method:
+    if method == "two_level" and problem.coarse is None:
+        raise InputError("The least-squares method 'two_level' needs coarse functions: use 'cholesky'.")
+    if method != "auto":
+        return method
+    columns = problem.offsets[-1]
+    in_space = problem.centres is not None and problem.centres.shape[1] > 2
+    direct, factored = IN_SPACE if in_space else IN_PLANE
+    if problem.communicator is None and (columns <= direct or problem.has_global):
+        return "block_qr"
+    if problem.coarse is not None and columns > factored:
+        return "two_level"
+    return "cholesky"
 
 
-def _regularised(groups: Sequence[RowGroup], widths: Sequence[int], mu: float) -> list[RowGroup]:
-    """The groups and, for mu > 0, one more for each block: mu * diag(norms of its columns), zero right-hand
-    side."""
-    like = groups[0].matrix
-    squares = [like.new_zeros(width) for width in widths]
-    for group in groups:
-        for block, part in zip(
-            group.blocks, group.matrix.split([widths[b] for b in group.blocks], dim=1), strict=True
-        ):
-            squares[block] += part.square().sum(dim=0)
-    if mu == 0:
-        return list(groups)
-    # A column of zeros gets the row 1 * x = 0: the least-norm value.
-    norms = [torch.where(square > 0, mu * square.sqrt(), 1.0) for square in squares]
-    return [
-        *groups,
-        *(RowGroup((b,), torch.diag(norm), like.new_zeros(len(norm))) for b, norm in enumerate(norms)),
-    ]
+def _solve_dense(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any]]:
+    x = on_first(problem.communicator, problem.groups, lambda groups: dense(groups, problem.offsets))
+    return x, {}
 
 
-def _compressed(
-    groups: Sequence[RowGroup], widths: Sequence[int], position: dict[int, int]
-) -> list[tuple[list[int], torch.Tensor]]:
-    """Rows (matrix, right-hand side) by sets of blocks in elimination order, tall ones replaced by their R
-    factor."""
-    together: dict[tuple[int, ...], list[torch.Tensor]] = {}
-    for group in groups:
-        blocks = sorted(group.blocks, key=position.__getitem__)
-        rows = torch.cat([group.matrix, group.rhs[:, None]], dim=1)
-        if tuple(blocks) != tuple(group.blocks):
-            rows = _spread(rows, group.blocks, blocks, widths)
-        together.setdefault(tuple(blocks), []).append(rows)
-    out = []
-    for key in list(together):
-        rows = torch.cat(together.pop(key))
-        if len(rows) > rows.shape[1]:
-            rows = torch.geqrf(rows)[0][: rows.shape[1]].triu()
-        out.append((list(key), rows))
-    return out
+def _solve_block_qr(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any]]:
+    def solve(groups: list[RowGroup]) -> tuple[torch.Tensor, dict[str, Any]]:
+        mu = problem.regularisation
+        mu = 4 * torch.finfo(groups[0].matrix.dtype).eps if mu is None else mu
+        factor = block_qr(groups, problem.widths, problem.order(groups), mu)
+        return factor.solution(), {"largest_front": factor.largest, "regularisation": mu}
+
+    return on_first(problem.communicator, problem.groups, solve)
 
 
-def _spread(
-    rows: torch.Tensor, blocks: Sequence[int], columns: Sequence[int], widths: Sequence[int]
-) -> torch.Tensor:
-    """Rows over `blocks` (and the right-hand side) written as rows over `columns`, a larger or reordered list
-    of blocks."""
-    if list(blocks) == list(columns):
-        return rows
-    starts = dict(
-        zip(columns, np.concatenate([[0], np.cumsum([widths[b] for b in columns])]).tolist(), strict=False)
-    )
-    out = rows.new_zeros((len(rows), sum(widths[b] for b in columns) + 1))
-    for block, part in zip(blocks, rows[:, :-1].split([widths[b] for b in blocks], dim=1), strict=True):
-        out[:, starts[block] : starts[block] + widths[block]] = part
-    out[:, -1] = rows[:, -1]
-    return out
+def _solve_mixed_qr(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any]]:
+    def solve(groups: list[RowGroup]) -> tuple[torch.Tensor, dict[str, Any]]:
+        alone = problem._replace(groups=groups, communicator=None)
+        bases = local_bases(groups, problem.widths, TAU, None)
+        layout = _layout(alone, bases)
+        solved, front = mixed_qr(
+            filtered(groups, problem.widths, bases), layout.widths, problem.order(groups)
+        )
+        x, facts = _in_all_columns(alone, layout, bases, solved)
+        return x, facts | {"largest_front": front}
+
+    return on_first(problem.communicator, problem.groups, solve)
 
 
-def _dense(groups: Sequence[RowGroup], offsets: np.ndarray) -> torch.Tensor:
-    matrix = np.zeros((sum(len(g.rhs) for g in groups), offsets[-1]), order="F")
-    row = 0
-    for group in groups:
-        columns = np.concatenate([np.arange(offsets[b], offsets[b + 1]) for b in group.blocks])
-        matrix[row : row + len(group.rhs), columns] = group.matrix.cpu().numpy()
-        row += len(group.rhs)
-    rhs = np.concatenate([g.rhs.cpu().numpy() for g in groups])
-    x = scipy.linalg.lstsq(
-        matrix, rhs, cond=1e-15, lapack_driver="gelsd", overwrite_a=True, check_finite=False
-    )[0]
-    return torch.as_tensor(x, dtype=groups[0].matrix.dtype, device=groups[0].matrix.device)
+def _solve_cholesky(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any]]:
+    bases = local_bases(problem.groups, problem.widths, TAU, problem.communicator)
+    layout = _layout(problem, bases)
+    solved = cholesky(filtered(problem.groups, problem.widths, bases), layout)
+    return _in_all_columns(problem, layout, bases, solved)
 
 
-def _diagnostics(groups: Sequence[RowGroup], offsets: np.ndarray, x: torch.Tensor) -> dict[str, float]:
-    gradient = torch.zeros_like(x)
-    squares = residuals = 0.0
-    for group in groups:
-        columns = torch.cat([torch.arange(offsets[b], offsets[b + 1], device=x.device) for b in group.blocks])
-        residual = group.matrix @ x[columns] - group.rhs
-        gradient[columns] += group.matrix.T @ residual
-        squares += float(group.matrix.square().sum())
-        residuals += float(residual.square().sum())
-    scale = (squares * residuals) ** 0.5
-    return {
-        "residual": residuals**0.5,
-        "gradient": float(gradient.norm()) / scale if scale else 0.0,
-        "norm": float(x.norm()),
+def _solve_two_level(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any]]:
+    assert problem.coarse is not None
+    bases = local_bases(problem.groups, problem.widths, TAU, problem.communicator)
+    layout = _layout(problem, bases)
+    functions = dict(enumerate(problem.coarse()))
+    coarse = {
+        b: bases[b].coordinates(functions[b].to(bases[b].values)) for b in layout.owned if b in functions
     }
+    solved = two_level(filtered(problem.groups, problem.widths, bases), layout, coarse)
+    return _in_all_columns(problem, layout, bases, solved)
 
 
-def _check(
-    groups: Sequence[RowGroup], widths: Sequence[int], global_width: int, centres: np.ndarray | None
-) -> None:
-    if not groups or not widths or min(widths) < 1:
-        raise InputError(
-            "Least squares needs at least one row group and one block, and every block needs a column."
-        )
-    if centres is not None and len(centres) != len(widths):
-        raise InputError(f"{len(centres)} centres were given for {len(widths)} blocks: one each is needed.")
-    touched: set[int] = set()
-    for i, group in enumerate(groups):
-        if any(not 0 <= b < len(widths) for b in group.blocks) or len(set(group.blocks)) < len(group.blocks):
-            raise InputError(
-                f"Row group {i} names the blocks {group.blocks}: distinct ones of 0..{len(widths) - 1} are needed."
-            )
-        shape = (len(group.rhs), sum(widths[b] for b in group.blocks) + global_width)
-        if tuple(group.matrix.shape) != shape:
-            raise InputError(
-                f"Row group {i} has a matrix of shape {tuple(group.matrix.shape)}: {shape} was expected."
-            )
-        if not torch.isfinite(group.matrix).all() or not torch.isfinite(group.rhs).all():
-            raise InputError(f"Row group {i} (blocks {group.blocks}) has entries that are not finite.")
-        if shape[0]:
-            touched.update(group.blocks)
-    if missing := sorted(set(range(len(widths))) - touched):
-        raise InputError(f"No row touches block {missing[0]}: give it points, or merge it into a neighbour.")
-    rows, columns = sum(len(g.rhs) for g in groups), sum(widths) + global_width
-    if rows < columns:
-        raise InputError(
-            f"{rows} rows cannot determine {columns} columns: use more points or fewer features."
-        )
+_METHODS: dict[Method, Callable[[_Problem], tuple[torch.Tensor, dict[str, Any]]]] = {
+    "dense": _solve_dense,
+    "block_qr": _solve_block_qr,
+    "mixed_qr": _solve_mixed_qr,
+    "cholesky": _solve_cholesky,
+    "two_level": _solve_two_level,
+}
+
+
+def _layout(problem: _Problem, bases: dict[int, LocalBasis]) -> Layout:
+    mine = owned(len(problem.widths), problem.communicator)
+    kept = np.zeros(len(problem.widths), dtype=int)
+    kept[mine] = [len(bases[b].values) for b in mine]
+    kept = total(problem.communicator, kept)
+    return Layout(kept.tolist(), np.concatenate([[0], np.cumsum(kept)]), mine, problem.communicator)
+
+
+def _in_all_columns(
+    problem: _Problem, layout: Layout, bases: dict[int, LocalBasis], solved: Solved
+) -> tuple[torch.Tensor, dict[str, Any]]:
+    """x on every rank, from y in the filtered columns of this one."""
+    mine, first = [], layout.offsets[layout.owned.start]
+    for block in layout.owned:
+        start, stop = layout.offsets[block : block + 2] - first
+        y = torch.as_tensor(solved.y[start:stop]).to(bases[block].values)
+        mine.append(bases[block].back(y).cpu())
+    if problem.communicator is not None:
+        mine = [piece for found in problem.communicator.allgather(mine) for piece in found]
+    like = problem.groups[0].matrix if problem.groups else torch.empty(0, dtype=torch.float64)
+    dropped = int(problem.offsets[-1] - layout.offsets[-1])
+    return torch.cat(mine).to(like), {"iterations": solved.iterations, "dropped": dropped}
+
+
+def _without_effect(method: Method) -> list[str]:
+    """Sentences about options with PETSc's prefix that did nothing."""
+    if method in PETSC:
+        unused = unused_options()
+    else:
+        unused = re.findall(r"-rfm_\w+", os.environ.get("PETSC_OPTIONS", ""))
+    names = ", ".join(unused)
+    return [f"the PETSc options {names} were not used by the method {method}"] if unused else []

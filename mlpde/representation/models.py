@@ -44,6 +44,87 @@ class RandomFeatureModel:
 
 
 @dataclass(frozen=True)
+class Regionwise:
+    """A model for each region of a mesh, in the order of its regions."""
+
+    parts: tuple[RandomFeatureModel, ...]
+    mesh: Any
+
+    kind: ClassVar[str] = "random_features_by_region"
+
+    def jets(self, points: np.ndarray, derivatives: Iterable[Alpha]) -> dict[Alpha, np.ndarray]:
+        """D^alpha u (n, components) at points (n, D), each from the side on which the mesh has it."""
+        region = self.mesh.cell_regions[self.mesh.locate(points[:, : self.mesh.dim])[0]]
+        return _by_number(self.parts, region, points, list(derivatives))
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and settings for `from_state`."""
+        arrays, settings = _states(self.parts)
+        return arrays | {f"mesh.{k}": a for k, a in self.mesh.arrays().items()}, {"parts": settings}
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Regionwise:
+        """The model that `state` described."""
+        from geometry import Mesh
+
+        return cls(_restored(arrays, settings["parts"]), Mesh.from_arrays(_named(arrays, "mesh")))
+
+
+@dataclass(frozen=True)
+class TimeBlocks:
+    """Models of successive blocks of time, points (n, d + 1) with the time last; ends: of all blocks but the last."""
+
+    blocks: tuple[RandomFeatureModel, ...]
+    ends: tuple[float, ...]
+
+    kind: ClassVar[str] = "random_features_in_blocks"
+
+    def jets(self, points: np.ndarray, derivatives: Iterable[Alpha]) -> dict[Alpha, np.ndarray]:
+        """D^alpha u (n, components) at points (n, d + 1)."""
+        return _by_number(self.blocks, np.searchsorted(self.ends, points[:, -1]), points, list(derivatives))
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and settings for `from_state`."""
+        arrays, settings = _states(self.blocks)
+        return arrays, {"ends": list(self.ends), "blocks": settings}
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> TimeBlocks:
+        """The model that `state` described."""
+        return cls(_restored(arrays, settings["blocks"]), tuple(settings["ends"]))
+
+
+def _by_number(
+    models: tuple[RandomFeatureModel, ...], number: np.ndarray, points: np.ndarray, derivatives: list[Alpha]
+) -> dict[Alpha, np.ndarray]:
+    """The jets at points (n, D) of which each belongs to the model of its number (n,)."""
+    jets = {alpha: np.empty((len(points), len(models[0].shift))) for alpha in derivatives}
+    for k in np.unique(number):
+        here = number == k
+        for alpha, values in models[k].jets(points[here], derivatives).items():
+            jets[alpha][here] = values
+    return jets
+
+
+def _states(
+    models: tuple[RandomFeatureModel, ...],
+) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+    states = [model.state() for model in models]
+    arrays = {f"{k}.{name}": a for k, (found, _) in enumerate(states) for name, a in found.items()}
+    return arrays, [settings for _, settings in states]
+
+
+def _restored(
+    arrays: Mapping[str, np.ndarray], settings: list[dict[str, Any]]
+) -> tuple[RandomFeatureModel, ...]:
+    return tuple(RandomFeatureModel.from_state(_named(arrays, str(k)), one) for k, one in enumerate(settings))
+
+
+def _named(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.split(".", 1)[1]: a for name, a in arrays.items() if name.split(".", 1)[0] == prefix}
+
+
+@dataclass(frozen=True)
 class NetworkModel:
     """A network with its parameters (P,); `shift` (components,) is added to the values."""
 

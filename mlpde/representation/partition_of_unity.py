@@ -55,6 +55,7 @@ class PartitionOfUnity:
     heir: np.ndarray
     centres: np.ndarray
     radii: np.ndarray
+    sharp: bool = False  # psi_a: 1 on the own cells, 0 elsewhere
 
     @classmethod
     def grid(cls, lower: Sequence[float], upper: Sequence[float], cells: Sequence[int]) -> "PartitionOfUnity":
@@ -102,6 +103,12 @@ class PartitionOfUnity:
         counts = torch.tensor(self.cells, device=points.device)
         offset = (points - points.new_tensor(self.lower)) / points.new_tensor(self._width)
         cell = torch.minimum(offset.floor().long().clamp(min=0), counts - 1)
+        if self.sharp:
+            number = np.ravel_multi_index(tuple(cell.T.cpu().numpy()), self.cells)
+            owner = torch.as_tensor(
+                np.where(self.owner < 0, self.heir, self.owner)[number], device=points.device
+            )
+            return [Cover((s,), torch.nonzero(owner == s)[:, 0], None) for s in owner.unique().tolist()]
         inside = offset - cell
         ramps = 2 * counts - 1  # segments in each direction
         segment = torch.minimum(

@@ -6,51 +6,40 @@ k and b are drawn once, uniformly from [-scale, scale], and stay fixed: u is lin
 The components of the problem share the features and have coefficients of their own. Derivatives up to order 2
 are closed formulas: for a row of the least squares, sum_t c_t D^alpha_t (psi a), the product rule gives a''
 (P2 K2) + a' (P1 K1) + a P0 with small matrices P (points) and K (features).
+
+Beside them: the last `polynomials` features of each subdomain are cubes (k . (x - x_s)/r_s + b)^3, as many of which
+as there are monomials of degree <= 3 span these; and features on the whole box times functions that are singular at
+a corner, in the place of psi.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from mlpde.errors import InputError, unknown
+from mlpde.representation.corner_functions import CornerFunction
 from mlpde.representation.partition_of_unity import Alpha, Cover, PartitionOfUnity
+from mlpde.representation.ridges import ACTIVATIONS, Ridges, closure, product, splits
 
-
-def _tanh(z: torch.Tensor, order: int) -> list[torch.Tensor]:
-    value = torch.tanh(z)
-    slope = 1 - value**2 if order > 0 else value
-    return [value, slope, -2 * value * slope][: order + 1] if order > 1 else [value, slope][: order + 1]
-
-
-def _sin(z: torch.Tensor, order: int) -> list[torch.Tensor]:
-    value = torch.sin(z)
-    return [value, torch.cos(z), -value][: order + 1] if order > 0 else [value]
-
-
-def _cos(z: torch.Tensor, order: int) -> list[torch.Tensor]:
-    value = torch.cos(z)
-    return [value, -torch.sin(z), -value][: order + 1] if order > 0 else [value]
-
-
-# Value and derivatives up to an order, elementwise.
-ACTIVATIONS: dict[str, Callable[[torch.Tensor, int], list[torch.Tensor]]] = {
-    "tanh": _tanh,
-    "sin": _sin,
-    "cos": _cos,
-}
-_TENSORS = ("weights", "biases", "global_weights", "global_biases")
+_TENSORS = ("weights", "biases", "global_weights", "global_biases", "corner_weights", "corner_biases")
+CORNER_FEATURES = 60  # with each corner function
+CORNER_SCALE = 1.5  # what multiplies it is smooth
 
 
 @dataclass(frozen=True)
 class RandomFeatures:
     """Features of the subdomains of `partition`, and global ones on its box.
 
-    weights (subdomains, J, D), biases (subdomains, J), global_weights (Jg, D), global_biases (Jg,).
-    Coefficients are arrays (components, count), count = subdomains * J + Jg: subdomain after subdomain, the
-    global features last.
+    weights (subdomains, J, D), biases (subdomains, J), global_weights (Jg, D), global_biases (Jg,), corner_weights
+    (corners, Jc, D), corner_biases (corners, Jc).
+    Coefficients are arrays (components, count), count = subdomains * J + Jg + corners * Jc: subdomain after
+    subdomain, then the global features, last those with each corner function.
     """
 
     partition: PartitionOfUnity
@@ -59,6 +48,10 @@ class RandomFeatures:
     biases: torch.Tensor
     global_weights: torch.Tensor
     global_biases: torch.Tensor
+    corner_weights: torch.Tensor
+    corner_biases: torch.Tensor
+    corners: tuple[CornerFunction, ...] = ()
+    polynomials: int = 0
 
     @classmethod
     def draw(
@@ -69,8 +62,13 @@ class RandomFeatures:
         activation: str = "tanh",
         global_features: int = 0,
         seed: int = 0,
-    ) -> "RandomFeatures":
-        """`features` in each subdomain and `global_features` on the box, the same ones for the same seed."""
+        corners: tuple[CornerFunction, ...] = (),
+        polynomials: bool = False,
+    ) -> RandomFeatures:
+        """`features` in each subdomain and `global_features` on the box, the same ones for the same seed.
+
+        polynomials: as many of the features as there are monomials of degree <= 3 are cubes, if that is at most half.
+        """
         if activation not in ACTIVATIONS:
             raise unknown("activation", activation, ACTIVATIONS)
         if features < 1 or global_features < 0:
@@ -86,7 +84,17 @@ class RandomFeatures:
             for shape in shapes
             for size in ((*shape, partition.dim), shape)
         ]
-        return cls(partition, activation, *drawn)
+        shape = (len(corners), CORNER_FEATURES)
+        drawn += [
+            torch.from_numpy(random.uniform(-CORNER_SCALE, CORNER_SCALE, size))
+            for size in ((*shape, partition.dim), shape)
+        ]
+        cubes = math.comb(partition.dim + 3, 3) if polynomials else 0
+        cubes = cubes if 2 * cubes <= features else 0
+        for part in drawn[:2]:
+            part[:, features - cubes :] /= scale  # any scale spans the same polynomials
+        w, b, global_w, global_b, corner_w, corner_b = drawn
+        return cls(partition, activation, w, b, global_w, global_b, corner_w, corner_b, corners, cubes)
 
     @property
     def features(self) -> int:
@@ -94,7 +102,8 @@ class RandomFeatures:
 
     @property
     def global_features(self) -> int:
-        return len(self.global_biases)
+        """The number of features on the whole box, those with corner functions among them."""
+        return len(self.global_biases) + self.corner_biases.numel()
 
     @property
     def count(self) -> int:
@@ -114,17 +123,18 @@ class RandomFeatures:
         for cover in self.partition.covers(points):
             here = points[cover.rows]
             psis = self.partition.weights(here, cover, betas)
-            for subdomain, psi in self.parts(cover.subdomains, psis):
+            for subdomain, window in self.parts(cover.subdomains, psis):
                 part = (whole if subdomain is None else local[:, subdomain]).to(points)
-                z, slopes = self._arguments(here, subdomain)
-                orders = ACTIVATIONS[self.activation](z, max(map(len, betas)))
-                plain = {
-                    b: orders[len(b)] @ (part * _product(slopes, b)).T for b in betas
-                }  # D^beta of the sum without psi
-                for alpha in alphas:
-                    for beta, gamma in _splits(alpha):
-                        if gamma in psi:
-                            jets[alpha][cover.rows] += psi[gamma][:, None] * plain[beta]
+                for columns, ridges in self._ridges(here, subdomain, window, betas):
+                    z, slopes, psi = ridges.arguments, ridges.slopes, ridges.psi
+                    orders = ACTIVATIONS[ridges.activation](z, max(map(len, betas)))
+                    plain = {
+                        b: orders[len(b)] @ (part[:, columns] * product(slopes, b)).T for b in betas
+                    }  # D^beta of the sum without psi
+                    for alpha in alphas:
+                        for beta, gamma in splits(alpha):
+                            if gamma in psi:
+                                jets[alpha][cover.rows] += psi[gamma][:, None] * plain[beta]
         return jets
 
     def derivatives(
@@ -146,30 +156,9 @@ class RandomFeatures:
     ) -> list[torch.Tensor]:
         """sum_alpha c_alpha(x) D^alpha (psi a_j)(x), (n, J), for each of the operators alpha -> c_alpha
         (n,)."""
-        z, slopes = self._arguments(points, subdomain)
-        collected: list[dict[Alpha, torch.Tensor]] = []  # of each operator: beta -> the factor of D^beta a
-        for operator in operators:
-            factors: dict[Alpha, torch.Tensor] = {}
-            for alpha, coefficient in operator.items():
-                for beta, gamma in _splits(alpha):
-                    if gamma in psi:
-                        product = coefficient * psi[gamma]
-                        factors[beta] = factors[beta] + product if beta in factors else product
-            collected.append(factors)
-        orders = ACTIVATIONS[self.activation](
-            z, max((len(b) for factors in collected for b in factors), default=0)
-        )
-        rows = []
-        for factors in collected:
-            total = torch.zeros_like(z)
-            for order, values in enumerate(orders):
-                betas = [beta for beta in factors if len(beta) == order]
-                if betas:
-                    points_side = torch.stack([factors[beta] for beta in betas], dim=1)
-                    features_side = torch.stack([_product(slopes, beta) for beta in betas])
-                    total.addcmul_(values, points_side @ features_side)
-            rows.append(total)
-        return rows
+        betas = closure({alpha for operator in operators for alpha in operator})
+        parts = [ridges.operator_rows(operators) for _, ridges in self._ridges(points, subdomain, psi, betas)]
+        return parts[0] if len(parts) == 1 else [torch.cat(rows, dim=1) for rows in zip(*parts, strict=True)]
 
     def coefficients(self, x: torch.Tensor) -> torch.Tensor:
         """(components, count) from the least-squares unknowns, whose blocks are (component, feature) of one
@@ -196,13 +185,16 @@ class RandomFeatures:
         grid = self.partition
         return {
             "activation": self.activation,
+            "corners": [asdict(corner) for corner in self.corners],
+            "polynomials": self.polynomials,
             "lower": list(grid.lower),
             "upper": list(grid.upper),
             "cells": list(grid.cells),
+            "sharp": grid.sharp,
         }
 
     @classmethod
-    def restore(cls, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> "RandomFeatures":
+    def restore(cls, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> RandomFeatures:
         """The object of `arrays` and `settings`."""
         grid = {name: tuple(settings[name]) for name in ("lower", "upper", "cells")}
         partition = PartitionOfUnity(
@@ -211,8 +203,24 @@ class RandomFeatures:
             heir=arrays["heir"],
             centres=arrays["centres"],
             radii=arrays["radii"],
+            sharp=settings["sharp"],
         )
-        return cls(partition, settings["activation"], *(torch.from_numpy(arrays[name]) for name in _TENSORS))
+        corners = tuple(
+            CornerFunction(**(corner | {"point": tuple(corner["point"])})) for corner in settings["corners"]
+        )
+        w, b, global_w, global_b, corner_w, corner_b = (torch.from_numpy(arrays[name]) for name in _TENSORS)
+        return cls(
+            partition,
+            settings["activation"],
+            w,
+            b,
+            global_w,
+            global_b,
+            corner_w,
+            corner_b,
+            corners,
+            settings["polynomials"],
+        )
 
     def parts(
         self, subdomains: tuple[int, ...], psis: list[dict[Alpha, torch.Tensor]]
@@ -222,38 +230,37 @@ class RandomFeatures:
         if self.global_features:
             yield None, {(): torch.ones_like(psis[0][()])}
 
-    def _arguments(self, points: torch.Tensor, subdomain: int | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """z = k . (x - centre)/radius + b (n, J) and its slopes k / radius (D, J)."""
-        if subdomain is None:
-            lower, upper = points.new_tensor(self.partition.lower), points.new_tensor(self.partition.upper)
-            centre, radius = (lower + upper) / 2, (upper - lower) / 2
-            weights, biases = self.global_weights, self.global_biases
+    def _ridges(
+        self,
+        points: torch.Tensor,
+        subdomain: int | None,
+        psi: Mapping[Alpha, torch.Tensor],
+        betas: Collection[Alpha],
+    ) -> list[tuple[slice, Ridges]]:
+        """The features of a subdomain with psi, or those on the whole box, in groups, with the columns they have."""
+        grid = self.partition
+        if subdomain is not None:
+            centre, radius = (points.new_tensor(part[subdomain]) for part in (grid.centres, grid.radii))
+            weights, biases, random = (
+                self.weights[subdomain],
+                self.biases[subdomain],
+                self.features - self.polynomials,
+            )
+            drawn = [(weights[:random], biases[:random], psi, self.activation)]
+            if self.polynomials:
+                drawn.append((weights[random:], biases[random:], psi, "cube"))
         else:
-            centre = points.new_tensor(self.partition.centres[subdomain])
-            radius = points.new_tensor(self.partition.radii[subdomain])
-            weights, biases = self.weights[subdomain], self.biases[subdomain]
-        weights = weights.to(points).T
-        return torch.addmm(biases.to(points), (points - centre) / radius, weights), weights / radius[:, None]
-
-
-def closure(alphas: Collection[Alpha]) -> list[Alpha]:
-    """The derivatives and all lower ones that the product rule brings in."""
-    if any(len(alpha) > 2 or tuple(sorted(alpha)) != alpha for alpha in alphas):
-        raise InputError(f"derivatives (), (i,) and (i, j) with i <= j are available, got {sorted(alphas)}")
-    return sorted(
-        {part for alpha in alphas for pair in _splits(alpha) for part in pair}, key=lambda a: (len(a), a)
-    )
-
-
-def _splits(alpha: Alpha) -> list[tuple[Alpha, Alpha]]:
-    """The pairs (beta, gamma) of the product rule D^alpha (a psi) = sum D^beta a D^gamma psi."""
-    if not alpha:
-        return [((), ())]
-    if len(alpha) == 1:
-        return [(alpha, ()), ((), alpha)]
-    first, second = (alpha[0],), (alpha[1],)
-    return [(alpha, ()), (first, second), (second, first), ((), alpha)]
-
-
-def _product(slopes: torch.Tensor, alpha: Alpha) -> torch.Tensor:
-    return slopes[list(alpha)].prod(dim=0)
+            lower, upper = points.new_tensor(grid.lower), points.new_tensor(grid.upper)
+            centre, radius = (lower + upper) / 2, (upper - lower) / 2
+            drawn = [(self.global_weights, self.global_biases, psi, self.activation)]
+            for corner, weights, biases in zip(
+                self.corners, self.corner_weights, self.corner_biases, strict=True
+            ):
+                drawn.append((weights, biases, corner.derivatives(points, betas), self.activation))
+        found, first = [], 0
+        for weights, biases, window, activation in drawn:
+            slopes = weights.to(points).T
+            z = torch.addmm(biases.to(points), (points - centre) / radius, slopes)
+            columns = slice(first, first := first + len(biases))
+            found.append((columns, Ridges(z, slopes / radius[:, None], window, activation)))
+        return found

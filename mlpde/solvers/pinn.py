@@ -93,7 +93,9 @@ class PINN:
 
         def after_step(state: State) -> bool:
             nonlocal judged
-            judged = relative_residual(judges, lambda x, alphas: network.jets(state.theta, x, alphas))
+            judged = relative_residual(
+                judges, lambda part, alphas: network.jets(state.theta, part.points, alphas), form.free
+            )
             monitor.update(
                 state.iteration, self.iterations, loss=state.loss, residual=judged, radius=state.radius
             )
@@ -152,7 +154,7 @@ def _weighted(located: Located, network: MLP, theta: torch.Tensor, length: float
 
     So all equations are in the units of the unknown, and no weight is left to choose.
     """
-    rows, points, normals = located
+    rows, points, normals = located.rows, located.points, located.normals
     with torch.no_grad():
         jets = network.jets(theta, points, sorted(rows.derivatives))
         _, terms = rows.linearise(points, normals, jets)

@@ -1,192 +1,166 @@
 """Random feature method: u = sum_n psi_n sum_j u_nj s(k_nj . (x - x_n)/r_n + b_nj), collocated, least squares.
 
 Chen, Chi, E, Yang, J. Machine Learning 1(3), 2022, doi:10.4208/jml.220726.  The features are random and fixed, so a
-linear problem is one linear least-squares problem; it is solved by a block QR over the subdomains.
+linear problem is one linear least-squares problem, solved by a block QR over the subdomains; a nonlinear one takes
+damped Gauss-Newton steps on its linearised form, of which each is such a problem.
 """
 
 from __future__ import annotations
 
-import math
+import itertools
 import time
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 
 from mlpde.errors import InputError
 from mlpde.formulation.determined import check_determined
-from mlpde.formulation.residual import StrongForm, strong_form
-from mlpde.formulation.sampling import Located, collocate, lattice, relative_residual
+from mlpde.formulation.residual import strong_form
+from mlpde.formulation.space_time import SpaceTime
 from mlpde.monitor import Monitor
-from mlpde.optimize.least_squares import RowGroup, solve_blocks
-from mlpde.representation.adapted_partition import Adaptation, adapted_partition
-from mlpde.representation.collocation import assemble
-from mlpde.representation.models import RandomFeatureModel, mean_free
-from mlpde.representation.partition_of_unity import PartitionOfUnity
-from mlpde.representation.random_features import RandomFeatures
+from mlpde.optimize.device import available
+from mlpde.optimize.least_squares import Method
+from mlpde.parallel import world
+from mlpde.representation.models import RandomFeatureModel, Regionwise, TimeBlocks, mean_free
+from mlpde.representation.search import Judged, Search
 from mlpde.settings import chosen, positive, whole
 from mlpde.solution import Solution
 
-POINTS_PER_FEATURE = 1.3  # fewer points than this make a subdomain's least squares nearly singular
-FEATURES = {1: (50, 200), 2: (100, 400), 3: (200, 800)}  # small and large subdomains, by dimension
-HELD_OUT = 2000  # independent points that judge a solution
+ATTAINABLE = 1e-14  # by double precision
 
 
 @dataclass(frozen=True)
 class RFM:
-    """Random feature method for linear problems.
+    """Random feature method.
 
     features: J random features in each subdomain, for every component.
-    partition: number of cells in each direction of the bounding box.
+    partition: number of cells in each direction of the bounding box, in time the last one.
     Where one of them, or both, are None, few large and many small subdomains are tried with more and more unknowns,
     until the residual on independent points is below `tolerance` or unknowns * features / 100 would exceed
     `max_unknowns`; the best is returned, with a warning if it misses the tolerance.
     activation, scale: s and R; weights and biases are drawn from U[-R, R].  "sin" wants R to cover the solution's
-    wave number times the subdomain's radius; "tanh" wants R near 1.
+    wave number times the subdomain's radius; "tanh" wants R near 1.  Where one of them, or both, are None, a few pairs
+    are probed on small fits and ranked by the residual on independent points.
     global_features: additional features on the whole box.
     points: collocation points for each feature.
-    method: "block_qr", "dense" (the referee, slow) or "auto".
+    method: of the least squares: "dense" (the referee, slow), "block_qr", "mixed_qr", "cholesky", "two_level" or
+    "auto" (see mlpde.optimize.least_squares).
+    device: torch's, "cpu" or "cuda", for features, rows, local filter and block QR; PETSc's methods go on on the CPU,
+    or where PETSC_OPTIONS="-rfm_mat_type aijcusparse" puts them.
+    window: subdomains overlap smoothly (psi_b), or are joined by rows on their faces (psi_a, linear problems).
+    corners: in plane domains, 60 features times r^a sin(a theta) for every singular exponent a below 2 of every corner.
+    polynomials: as many features as there are monomials of degree <= 3 are polynomials, if that is at most half.
+    time_blocks: a problem in time is solved in so many intervals, one after the other; with 1 all at once.
     """
 
     features: int | None = None
     partition: tuple[int, ...] | None = None
-    activation: Literal["sin", "cos", "tanh"] = "sin"
-    scale: float = 3.0
+    activation: Literal["sin", "cos", "tanh"] | None = None
+    scale: float | None = None
     global_features: int = 0
     points: float = 4.0
     tolerance: float = 1e-10
     max_unknowns: int = 10000
-    method: Literal["auto", "dense", "block_qr"] = "auto"
+    method: Method = "auto"
+    device: str = "cpu"
+    time_blocks: int = 1
+    window: Literal["psi_b", "psi_a"] = "psi_b"
+    corners: bool = True
+    polynomials: bool = True
 
     name: ClassVar[str] = "rfm"
-    accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
+    parallel: ClassVar[bool] = True  # the subdomains are spread over the MPI ranks
+    accepts: ClassVar[frozenset[str]] = frozenset(
+        {"steady", "time", "several fields", "point condition", "periodic"}
+    )
 
     def __post_init__(self) -> None:
-        whole(self, 1, "max_unknowns", *(["features"] if self.features is not None else []))
+        whole(self, 1, "max_unknowns", "time_blocks", *(["features"] if self.features is not None else []))
         whole(self, 0, "global_features")
-        positive(self, "scale", "points")
+        positive(self, "points", *(["scale"] if self.scale is not None else []))
         positive(self, "tolerance", zero=True)
-        chosen(self, "activation", "method")
+        chosen(self, "method", "activation", "window")
+        if 0 < self.tolerance < ATTAINABLE:
+            raise InputError(
+                f"rfm.tolerance {self.tolerance:g} is below what double precision can give, about {ATTAINABLE:g}: ask "
+                "for that or more, or 0 to spend all of max_unknowns"
+            )
 
     def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
-        """Solve a linear steady problem.
+        """Solve a problem, steady or in time; larger candidates of a nonlinear one start from the best solution so far.
 
-        Raises InputError for a nonlinear problem, and for fewer points than features.
+        Raises InputError for fewer points than features, and if Newton's method fails on every candidate.
         """
+        device, communicator = available(self.device), world()
         monitor = monitor or Monitor()
         wall, cpu = time.perf_counter(), time.process_time()
-        domain = problem.domain
-        form = strong_form(problem)
+        form = strong_form(problem, jumps=True)
         check_determined(problem, form)
-        if not form.linear:
+        if self.window == "psi_a" and (form.jumps or not form.linear):
             raise InputError(
-                "solver 'rfm' takes linear problems, and this weak form is nonlinear: use FEM or PINN"
+                "rfm.window='psi_a' takes linear problems whose flux does not differ between regions: use 'psi_b'"
             )
-        if self.partition is not None and len(self.partition) != domain.dim:
-            raise InputError(f"rfm.partition needs {domain.dim} numbers of cells, not {self.partition}")
-        judges = collocate(form, domain, domain.interior(HELD_OUT, rule="sobol", seed=seed), seed=seed)
-        candidates = self._candidates(form.components, domain.bounding_box)
-        best: _Fit | None = None
-        for step, (cells, count) in enumerate(candidates, start=1):
-            fit = self._fit(form, domain, cells, count, seed, judges)
-            monitor.update(
-                step,
-                len(candidates),
-                residual=fit.residual,
-                unknowns=fit.coefficients.numel(),
-                features=count,
+        if form.jumps and self.global_features:
+            raise InputError(
+                "rfm.global_features are smooth, and the flux differs between the regions "
+                f"{', '.join(map(repr, problem.domain.regions))}: leave them out"
             )
-            if best is None or fit.residual < best.residual:
-                best = fit
-            if best.residual <= self.tolerance:
-                break
-        assert best is not None
-        warnings = [_sentence(adaptation) for adaptation in best.adaptations]
-        if best.residual > self.tolerance:
-            warnings.append(
-                f"the relative residual on independent points is {best.residual:.1e}, above the tolerance "
-                f"{self.tolerance:.0e}: more features, cells or unknowns may help, unless the solution is singular"
+        parts = self._parts(problem)
+        if self.partition is not None and len(self.partition) != parts[0].dim:
+            raise InputError(
+                f"rfm.partition needs {parts[0].dim} numbers of cells"
+                f"{', the last one for time' if problem.time else ''}, not {self.partition}"
             )
+        blocks: list[Judged] = []
+        warnings: list[str] = []
+        probes: list[dict[str, Any]] = []
+        for part in parts:
+            before = blocks[-1] if blocks else None
+            search = Search(self, form, part, seed, monitor.update, before, device, communicator)
+            blocks.append(search.best())
+            probes += search.probes
+            warnings += search.warnings(blocks[-1])
+        models = [_model(b, problem) for b in blocks]
+        model: Any = models[0]
+        if len(parts) > 1:
+            model = TimeBlocks(tuple(models), tuple(part.end for part in parts[:-1]))
+        elif problem.time is None and not form.jumps:
+            model = mean_free(model, problem)
+        last = blocks[-1].fit
         info = {
             "seconds": time.perf_counter() - wall,
             "cpu_seconds": time.process_time() - cpu,
-            "unknowns": best.coefficients.numel(),
+            "unknowns": sum(b.fit.unknowns for b in blocks),
             "seed": seed,
             "history": monitor.history,
-            "partition": list(best.features.partition.cells),
-            "features": best.features.features,
-            "residual": best.residual,
-            "least_squares": best.diagnostics,
+            "partition": list(last.features.partition.cells),
+            "features": last.features.features,
+            "activation": last.features.activation,
+            "scale": blocks[-1].scale,
+            "polynomials": last.features.polynomials,
+            "corner_functions": [asdict(corner) for corner in last.features.corners],
+            "probes": probes,
+            "residual": max(b.residual for b in blocks),
+            "least_squares": last.diagnostics,
+            **({"newton": last.newton} if not form.linear else {}),
             "warnings": warnings,
         }
-        constants = torch.zeros(form.components, dtype=torch.float64)
-        model = mean_free(RandomFeatureModel(best.features, best.coefficients, constants), problem)
-        return Solution(self.name, repr(self), problem.fields, model, domain.mesh(), info, problem)
+        return Solution(self.name, repr(self), problem.fields, model, problem.domain.mesh(), info, problem)
 
-    def _candidates(self, components: int, box: np.ndarray) -> list[tuple[tuple[int, ...], int]]:
-        """(partition, features) to try, the cheap ones first."""
-        lengths = box[1] - box[0]
-        counts = FEATURES[len(lengths)] if self.features is None else (self.features,)
-        partitions = (
-            [self.partition]
-            if self.partition is not None
-            else [
-                tuple(round(n) for n in along_shortest * lengths / lengths.min())
-                for along_shortest in (1, *(n for power in range(16) for n in (2 * 2**power, 3 * 2**power)))
-            ]
-        )
-        work = {
-            (cells, count): math.prod(cells) * components * count**2
-            for cells in partitions
-            for count in counts
-        }
-        cheap = sorted(work, key=lambda candidate: work[candidate])
-        return [c for i, c in enumerate(cheap) if i == 0 or work[c] <= 100 * self.max_unknowns]
-
-    def _fit(
-        self,
-        form: StrongForm,
-        domain: Any,
-        cells: tuple[int, ...],
-        count: int,
-        seed: int,
-        judges: list[Located],
-    ) -> _Fit:
-        """One linear least-squares problem on one partition."""
-        lower, upper = domain.bounding_box
-        grid = PartitionOfUnity.grid(lower, upper, cells)
-        per_cell = count + self.global_features / grid.subdomains
-        located = collocate(form, domain, lattice(domain, cells, self.points * per_cell))
-        inside = torch.cat([part.points for part in located if part.rows.kind == "interior"])
-        partition, adaptations = adapted_partition(
-            grid, inside, min(POINTS_PER_FEATURE, 0.9 * self.points) * count
-        )
-        features = RandomFeatures.draw(
-            partition, count, self.scale, self.activation, self.global_features, seed
-        )
-        groups: list[RowGroup] = []
-        for rows, points, normals in located:
-            residual, terms = rows.linearise(points, normals)
-            groups += assemble(features, points, terms, residual, form.components)
-        widths = [form.components * count] * partition.subdomains
-        global_width = form.components * self.global_features
-        x, diagnostics = solve_blocks(groups, widths, global_width, self.method, centres=partition.centres)
-        coefficients = features.coefficients(x)
-        held_out = relative_residual(
-            judges, lambda points, alphas: features.evaluate(points, coefficients, list(alphas))
-        )
-        return _Fit(features, coefficients, held_out, diagnostics, adaptations)
+    def _parts(self, problem: Any) -> list[Any]:
+        """What is solved one after the other: the domain, or the domain in one block of time after the other."""
+        if problem.time is None:
+            return [problem.domain]
+        start, end = problem.time
+        edges = np.linspace(start, end, self.time_blocks + 1).tolist()
+        return [SpaceTime(problem.domain, *ends) for ends in itertools.pairwise(edges)]
 
 
-class _Fit(NamedTuple):
-    features: RandomFeatures
-    coefficients: torch.Tensor
-    residual: float
-    diagnostics: dict[str, Any]
-    adaptations: tuple[Adaptation, ...]
-
-
-def _sentence(adaptation: Adaptation) -> str:
-    what = f"merged into {adaptation.into}" if adaptation.into is not None else "left to its neighbours"
-    return f"subdomain {adaptation.cell} has {adaptation.points:.0f} points, too few: {what}"
+def _model(found: Judged, problem: Any) -> Any:
+    """The fitted function as a model: one set of features, or one a region."""
+    ansatz, coefficients = found.fit.ansatz, found.fit.coefficients
+    zero = torch.zeros(len(coefficients[0]), dtype=torch.float64)
+    models = [RandomFeatureModel(f, c, zero) for f, c in zip(ansatz.sets, coefficients, strict=True)]
+    return Regionwise(tuple(models), problem.domain.mesh()) if ansatz.regions else models[0]

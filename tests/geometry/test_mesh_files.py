@@ -171,6 +171,13 @@ def test_regions_and_interfaces(tmp_path):
     assert abs(read.mesh().quadrature(1, "steel")[1].sum() - 1) < 1e-12
 
 
+def test_a_finished_mesh_has_no_corners_and_no_points_between_regions(tmp_path):
+    read = Domain.from_file(_msh(tmp_path / "a.msh", PLATE, 1), _named)
+    assert read.corners == ()
+    with pytest.raises(GeometryError, match="need a geometry with curves"):
+        read.between("one", "other", 10)
+
+
 def test_a_slit_stays_open(tmp_path):
     mesh = slit_square().mesh(order=1)
     path = _write(tmp_path / "slit.vtu", mesh)

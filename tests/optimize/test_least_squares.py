@@ -1,46 +1,14 @@
-"""Block QR against LAPACK on random block matrices, well and badly conditioned, on several graphs."""
+"""The ladder's methods against LAPACK on random block matrices, well and badly conditioned, on several graphs."""
 
-import itertools
+import sys
 
 import numpy as np
 import pytest
 import torch
+from blocks import dense, grid_cliques, random_rows
 
 from mlpde.optimize.elimination_order import elimination_order
 from mlpde.optimize.least_squares import RowGroup, solve_blocks
-
-
-def grid_cliques(*shape):
-    """The sets of cells that meet inside, on faces and on corners of a regular grid."""
-    pieces = [[(i,) for i in range(n)] + [(i, i + 1) for i in range(n - 1)] for n in shape]
-    return [
-        tuple(int(np.ravel_multi_index(cell, shape)) for cell in itertools.product(*sides))
-        for sides in itertools.product(*pieces)
-    ]
-
-
-def random_rows(cliques, widths, global_width=0, rows=None, seed=0, dtype=torch.float64):
-    random = np.random.default_rng(seed)
-    groups = []
-    for clique in cliques:
-        n = sum(widths[b] for b in clique) + global_width
-        m = rows or widths[clique[0]] + 2
-        matrix, rhs = (torch.as_tensor(random.standard_normal(size), dtype=dtype) for size in ((m, n), (m,)))
-        groups.append(RowGroup(tuple(clique), matrix, rhs))
-    return groups
-
-
-def dense(groups, widths, global_width=0):
-    offsets = np.cumsum([0, *widths, global_width])
-    matrix = np.zeros((sum(len(g.rhs) for g in groups), offsets[-1]))
-    row = 0
-    for group in groups:
-        wanted = [*group.blocks, *([len(widths)] if global_width else [])]
-        columns = np.concatenate([np.arange(offsets[b], offsets[b + 1]) for b in wanted])
-        matrix[row : row + len(group.rhs), columns] = group.matrix
-        row += len(group.rhs)
-    return matrix, np.concatenate([g.rhs for g in groups])
-
 
 GRAPHS = {
     "one block": ([(0,)], [7]),
@@ -61,14 +29,94 @@ def test_block_qr_solves_what_lapack_solves(graph, global_width):
     groups = random_rows(cliques, widths, global_width, rows=2 * max(widths) + global_width)
     matrix, rhs = dense(groups, widths, global_width)
     expected = np.linalg.lstsq(matrix, rhs, rcond=None)[0]
-    for method, tolerance in (("auto", 1e-11), ("dense", 1e-11)):
+    for method in ("auto", "dense"):
         x, info = solve_blocks(groups, widths, global_width, method)
-        assert np.abs(x.numpy() - expected).max() < tolerance
+        assert np.abs(x.numpy() - expected).max() < 1e-11
         residual = matrix @ expected - rhs
         assert info["residual"] == pytest.approx(np.linalg.norm(residual), rel=1e-10)
         assert info["norm"] == pytest.approx(np.linalg.norm(expected), rel=1e-10)
         assert info["gradient"] < 1e-14
         assert (info["rows"], info["columns"]) == matrix.shape
+
+
+@pytest.mark.parametrize("method", ["mixed_qr", "cholesky"])
+@pytest.mark.parametrize("global_width", [0, 6])
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_filtered_methods_solve_what_lapack_solves(graph, global_width, method):
+    cliques, widths = GRAPHS[graph]
+    groups = random_rows(cliques, widths, global_width, rows=2 * max(widths) + global_width)
+    matrix, rhs = dense(groups, widths, global_width)
+    expected = np.linalg.lstsq(matrix, rhs, rcond=None)[0]
+    x, info = solve_blocks(groups, widths, global_width, method)
+    assert np.abs(x.numpy() - expected).max() < 1e-8
+    assert (info["method"], info["dropped"], info["warnings"]) == (method, 0, [])
+    assert info["iterations"] <= 6
+    assert info["gradient"] < 1e-8
+
+
+def identity_coarse(widths, count=1):
+    return lambda: [torch.eye(width, count, dtype=torch.float64) for width in widths]
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_two_levels_reach_the_least_residual(graph):
+    cliques, widths = GRAPHS[graph]
+    groups = random_rows(cliques, widths, rows=2 * max(widths))
+    matrix, rhs = dense(groups, widths)
+    least = np.linalg.norm(matrix @ np.linalg.lstsq(matrix, rhs, rcond=None)[0] - rhs)
+    _, info = solve_blocks(groups, widths, method="two_level", coarse=identity_coarse(widths))
+    assert info["method"] == "two_level"
+    assert info["residual"] == pytest.approx(least, rel=1e-7)
+
+
+def test_a_factor_that_is_no_preconditioner_gives_way_to_block_qr():
+    """Columns of two blocks that are nearly the same: the local filter cannot see it."""
+    groups, widths = random_rows([(0, 1)], [6, 6], rows=40), [6, 6]
+    groups[0].matrix[:, 6:] = groups[0].matrix[:, :6] + 1e-11 * groups[0].matrix[:, 6:]
+    x, info = solve_blocks(groups, widths, method="cholesky")
+    expected, _ = solve_blocks(groups, widths, method="block_qr")
+    assert (x == expected).all()
+    assert info["method"] == "block_qr"
+    assert "block_qr was taken instead" in info["warnings"][0]
+
+
+def test_two_levels_that_stagnate_give_way_to_cholesky(monkeypatch):
+    monkeypatch.setattr("mlpde.optimize.two_level.ITERATIONS", 2)
+    groups, widths = random_rows(grid_cliques(6), [5] * 6), [5] * 6
+    _, info = solve_blocks(groups, widths, method="two_level", coarse=identity_coarse(widths))
+    assert info["method"] == "cholesky"
+    assert "did not converge in 2 iterations" in info["warnings"][0]
+
+
+def test_auto_takes_block_qr_while_it_is_cheap(monkeypatch):
+    groups, widths = random_rows(grid_cliques(3, 3, 3), [3] * 27, rows=12), [3] * 27
+    centres = np.array(list(np.ndindex(3, 3, 3)), float)
+    arguments = {"centres": centres, "coarse": identity_coarse(widths)}
+
+    def taken(**arguments):
+        return solve_blocks(groups, widths, **arguments)[1]["method"]
+
+    assert taken(**arguments) == "block_qr"
+    monkeypatch.setattr("mlpde.optimize.least_squares.IN_SPACE", (50, 80))
+    assert taken(**arguments) == "two_level"
+    assert taken(centres=centres) == "cholesky"
+    assert taken(**arguments | {"centres": centres[:, :2]}) == "block_qr"
+    monkeypatch.setattr("mlpde.optimize.least_squares.IN_PLANE", (50, 100))
+    assert taken(**arguments | {"centres": centres[:, :2]}) == "cholesky"
+
+
+def test_without_petsc4py_the_other_methods_are_named(monkeypatch):
+    groups = random_rows([(0,)], [4], rows=9)
+    monkeypatch.setitem(sys.modules, "petsc4py", None)
+    assert solve_blocks(groups, [4], method="mixed_qr")[1]["method"] == "mixed_qr"
+    with pytest.raises(ValueError, match=r"need petsc4py.*'block_qr' or 'mixed_qr'"):
+        solve_blocks(groups, [4], method="cholesky")
+
+
+def test_options_of_petsc_that_a_method_cannot_use_are_named(monkeypatch):
+    monkeypatch.setenv("PETSC_OPTIONS", "-log_view -rfm_ksp_monitor")
+    _, info = solve_blocks(random_rows([(0,)], [4], rows=9), [4])
+    assert info["warnings"] == ["the PETSc options -rfm_ksp_monitor were not used by the method block_qr"]
 
 
 def test_coordinates_change_the_order_not_the_solution():
@@ -177,7 +225,8 @@ def bad_input():
     yield [*good, good[0]._replace(blocks=(2,))], [3, 4], {}, r"names the blocks \(2,\)"
     yield [], [3], {}, "at least one row group"
     yield good, [3, 4], {"centres": np.zeros((1, 2))}, "1 centres were given for 2 blocks"
-    yield good, [3, 4], {"method": "qr"}, "'auto', 'block_qr', 'dense'"
+    yield good, [3, 4], {"method": "qr"}, "unknown least-squares method 'qr'.*'cholesky'"
+    yield good, [3, 4], {"method": "two_level"}, "needs coarse functions"
     yield good, [3, 4], {"regularisation": -1.0}, "regularisation must be in"
 
 

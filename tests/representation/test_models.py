@@ -7,6 +7,8 @@ import ufl
 
 from geometry import rectangle
 from mlpde import Dirichlet, Field, Problem
+from mlpde.formulation.residual import strong_form
+from mlpde.formulation.sampling import collocate, relative_residual
 from mlpde.solvers.pinn import PINN
 from mlpde.solvers.rfm import RFM
 
@@ -40,3 +42,30 @@ def test_a_mean_zero_field_has_mean_zero(solver, limit):
     exact = points[:, 0] * points[:, 1] - 0.25
     assert np.sqrt(weights @ (pressure - exact) ** 2 / (weights @ exact**2)) < limit
     assert torch.isfinite(solution.model.shift).all()
+
+
+def test_a_large_constant_in_a_mean_zero_field_hides_no_residual():
+    """u = x + constant has the same residual of -Lap u = cos(pi x), du/dn = 0 whatever the constant is."""
+    domain = rectangle(0.0, 0.0, 1.0, 1.0)
+    problem = Problem(
+        domain,
+        Field("u", mean_zero=True),
+        lambda u, v, omega: (
+            (ufl.inner(ufl.grad(u), ufl.grad(v)) - ufl.cos(ufl.pi * omega.x[0]) * v) * omega.dx
+        ),
+    )
+    form = strong_form(problem)
+    located = collocate(form, domain, domain.interior(100, seed=0))
+
+    def residual(constant):
+        jets = {(): lambda x: x[:, :1] + constant, (0,): lambda x: torch.ones_like(x[:, :1])}
+        return relative_residual(
+            located,
+            lambda part, alphas: {
+                a: jets.get(a, lambda x: torch.zeros_like(x[:, :1]))(part.points) for a in alphas
+            },
+            form.free,
+        )
+
+    assert residual(0.0) > 0.1
+    assert residual(1e8) == pytest.approx(residual(0.0), rel=1e-6)

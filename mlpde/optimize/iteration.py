@@ -1,0 +1,16 @@
+"""What an iterative least-squares method comes to: a solution, or the need of another method."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Stagnation(Exception):
+    """The iteration did not converge: another method is to be taken."""
+
+
+class Solved(NamedTuple):
+    """y in the columns of this rank, and the iterations of LSQR."""
+
+    y: np.ndarray
+    iterations: int

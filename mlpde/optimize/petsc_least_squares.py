@@ -1,0 +1,102 @@
+"""PETSc's LSQR on the filtered matrix B, preconditioned by a Cholesky factor of B^T B.
+
+After the local filter B^T B is far from singular, so its factor (MUMPS) leaves one or two iterations of LSQR, which
+work on B itself and give back the accuracy of a QR. B^T B is a sum of dense block products, one for each row group.
+
+Every object has the prefix `rfm_` and takes run-time options: -rfm_ksp_*, -rfm_pc_*, -rfm_mat_type. Solvers of
+`min |B y - f|` are called with rows spread over the ranks of a communicator, or on one rank.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mlpde.optimize.iteration import Solved, Stagnation
+from mlpde.optimize.petsc_matrices import PREFIX, Layout, normal_matrix, objects, petsc, plain_errors, system
+from mlpde.optimize.row_groups import RowGroup
+
+NEGATIVE_PIVOTS = 12  # MUMPS' INFOG(12)
+CHOLESKY_ITERATIONS = 10  # more say that the factor is no good one
+TOLERANCE = 1e-5  # of the gradient, relative to the residual: the residual is least to 1e-6 at B's condition
+ROUNDING = 1e-14
+
+
+def cholesky(groups: Sequence[RowGroup], layout: Layout) -> Solved:
+    """min |B y - f| by LSQR, preconditioned by Cholesky's factor of B^T B.
+
+    Raises Stagnation on a pivot that is not positive, or more than 10 iterations.
+    """
+    with objects() as keep:
+        B, f = system(groups, layout, keep)
+
+        def factor(pc: Any) -> None:
+            pc.setType("cholesky")
+            pc.setFactorSolverType("mumps")
+
+        def by_mumps(pc: Any) -> bool:
+            return pc.getType() == "cholesky" and pc.getFactorSolverType() == "mumps"
+
+        def operator(pc: Any) -> Any:
+            return keep(normal_matrix(groups, layout, upper=by_mumps(pc)))
+
+        def check(pc: Any) -> None:
+            if by_mumps(pc):
+                negative = pc.getFactorMatrix().getMumpsInfog(NEGATIVE_PIVOTS)
+                if negative > 0:
+                    raise Stagnation(f"{negative} pivots of B^T B are not positive")
+
+        return lsqr(B, f, factor, operator, keep, CHOLESKY_ITERATIONS, check=check)
+
+
+def lsqr(
+    B: Any,
+    f: Any,
+    precondition: Callable[[Any], None],
+    operator: Callable[[Any], Any],
+    keep: Callable[[Any], Any],
+    iterations: int,
+    often: int = 1,
+    check: Callable[[Any], None] = lambda pc: None,
+) -> Solved:
+    """KSPLSQR on B y = f, preconditioned as `precondition` sets it up and the run-time options change it.
+
+    `operator` of that preconditioner is B^T B or near it; `check` of it may raise Stagnation before the solve.
+
+    It stops at |B^T r| <= rtol |r| + 1e-14 (|f| + |y|), where |B| is about 1: at the discretisation's own residual, or
+    at rounding. (PETSc's own test has one tolerance for |r| and for |B^T r|.)
+    """
+    PETSc = petsc()
+    ksp = keep(PETSc.KSP().create(B.comm))
+    ksp.setOptionsPrefix(PREFIX)
+    ksp.setType("lsqr")
+    ksp.setTolerances(rtol=TOLERANCE, max_it=iterations)
+    size, r, g = f.norm(), keep(f.duplicate()), keep(B.createVecRight())
+
+    def converged(ksp: Any, iteration: int, _: float) -> Any:
+        if iteration == 0 or (iteration % often and iteration < ksp.max_it):
+            return PETSc.KSP.ConvergedReason.CONVERGED_ITERATING
+        y = ksp.buildSolution()
+        B.mult(y, r)
+        r.aypx(-1.0, f)
+        B.multTranspose(r, g)
+        if g.norm() <= ksp.rtol * r.norm() + ROUNDING * (size + y.norm()):
+            return PETSc.KSP.ConvergedReason.CONVERGED_RTOL_NORMAL_EQUATIONS
+        if iteration >= ksp.max_it:
+            return PETSc.KSP.ConvergedReason.DIVERGED_MAX_IT
+        return PETSc.KSP.ConvergedReason.CONVERGED_ITERATING
+
+    ksp.setConvergenceTest(converged)
+    precondition(ksp.getPC())
+    with plain_errors():
+        ksp.setFromOptions()
+        ksp.setOperators(B, operator(ksp.getPC()))
+        y = keep(B.createVecRight())
+        ksp.setUp()
+        check(ksp.getPC())
+        ksp.solve(f, y)
+    if ksp.getConvergedReason() < 0:
+        reasons = {v: k for k, v in vars(PETSc.KSP.ConvergedReason).items() if isinstance(v, int)}
+        raise Stagnation(
+            f"LSQR did not converge in {ksp.getIterationNumber()} iterations "
+            f"({reasons[ksp.getConvergedReason()]})"
+        )
+    return Solved(y.array.copy(), ksp.getIterationNumber())
