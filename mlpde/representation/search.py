@@ -7,7 +7,7 @@ that was ranked first on a small fit is raised, where a number of features appea
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -22,17 +22,18 @@ from mlpde.optimize.least_squares import RowGroup
 from mlpde.optimize.newton import NewtonFailure
 from mlpde.representation.adapted_partition import Adaptation, adapted_partition
 from mlpde.representation.corner_functions import CornerFunction, corner_functions
+from mlpde.representation.error_estimate import Sample, estimated_errors, sampled
 from mlpde.representation.fitting import Ansatz, Fit, fit
 from mlpde.representation.partition_of_unity import PartitionOfUnity
 from mlpde.representation.random_features import CORNER_FEATURES, RandomFeatures
 from mlpde.representation.sharp_windows import continuity
 
 POINTS_PER_FEATURE = 1.3  # fewer points than this make a subdomain's least squares nearly singular
-FEATURES = {  # small and large subdomains, by dimension
+FEATURES = {  # in small and large subdomains, by dimension
     1: (50, 200),
     2: (100, 400),
-    3: (200, 800),
-    4: (400, 800),
+    3: (200, 800, 1600),
+    4: (400, 1600),
 }
 LISTED = 5  # subdomains in the warnings, at most
 HELD_OUT = 2000  # independent points that judge a solution
@@ -44,19 +45,24 @@ Pair = tuple[str, float]
 
 
 class Judged(NamedTuple):
-    """A fit with its residual on independent points, its scale R, and what was done to subdomains with few points."""
+    """A fit with its residual on independent points, its scale R, and what was done to subdomains with few points.
+
+    errors: the estimated relative L2 error of every field by name, empty while there is no other fit to compare with.
+    """
 
     fit: Fit
     residual: float
     scale: float
     adaptations: tuple[Adaptation, ...]
+    sample: Sample
+    errors: Mapping[str, float] = {}
 
 
 @dataclass
 class Search:
     """On one domain, or one block of time that continues the one `before`.
 
-    settings: the solver, an RFM.  report(step, total, **figures) is called for every candidate.
+    settings: the solver, an RFM.  fields: the problem's.  report(step, total, **figures) is called for every candidate.
     device, communicator: where the rows are built, and the MPI ranks that share them; None is the processor, one rank.
     probes: the fits that settled activation and scale, one dict each.
     """
@@ -64,12 +70,14 @@ class Search:
     settings: Any
     form: StrongForm
     domain: Any
+    fields: Sequence[Any]
     seed: int
     report: Callable[..., None]
     before: Judged | None = None
     device: torch.device | None = None
     communicator: Any = None
     probes: list[dict[str, Any]] = field(default_factory=list)
+    fits: dict[tuple[tuple[int, ...], int, Pair], Judged | None] = field(default_factory=dict)
     failure: NewtonFailure | None = None
 
     def best(self) -> Judged:
@@ -86,17 +94,28 @@ class Search:
                 self.form, domain.domain if time else domain, domain.start if time else None
             )
         candidates = self._candidates()
-        pairs, raised = self._pairs(), dict[int, Pair]()
+        pairs, tuned = self._pairs(), dict[int, Pair]()
         best: Judged | None = None
+        reached: dict[int, float] = {}  # the best residual with each number of features
+        exhausted: set[int] = set()
         for step, (cells, count) in enumerate(candidates, start=1):
+            if count in exhausted:
+                continue
             if len(pairs) > 1 and (step == 1 or math.prod(cells) * count <= settings.max_unknowns / 10):
                 pairs = self._ranked(pairs, cells, max(count // 2, 1) if len(candidates) == 1 else count)
-            found = self._fit(cells, count, raised.get(count, pairs[0]), best)
-            if found is not None and len(pairs) == 1 and count not in raised:
-                found = self._raised(found, cells, count, best)
-                raised[count] = found.fit.features.activation, found.scale
+            found = self._fit(cells, count, tuned.get(count, pairs[0]), best)
             if found is None:
                 continue
+            first = count not in tuned and (len(pairs) == 1 or found.residual <= DECIDED)
+            if first or count in _exhausted(reached, count, found.residual):
+                found = self._tuned(found, cells, count, best, upwards=first)
+                tuned[count] = found.fit.features.activation, found.scale
+            if best is None or found.residual < best.residual:
+                best = found
+            if len(candidates) > 1:
+                if len(self.fits) == 1 and found.residual <= settings.tolerance:
+                    self._fit(cells, max(count // 2, 1), pairs[0], best)  # to see the error by
+                best = best._replace(errors=self._errors(best))
             self.report(
                 step,
                 len(candidates),
@@ -105,10 +124,10 @@ class Search:
                 features=count,
                 **({"newton_steps": len(found.fit.newton)} if not self.form.linear else {}),
             )
-            if best is None or found.residual < best.residual:
-                best = found
-            if best.residual <= settings.tolerance:
+            if self._done(best):
                 break
+            exhausted |= _exhausted(reached, count, found.residual)
+            reached[count] = min(found.residual, reached.get(count, math.inf))
         if best is None:
             assert self.failure is not None
             raise self.failure
@@ -129,6 +148,21 @@ class Search:
             if self.failure is not None:
                 sentences.append(f"with other numbers of features {self.failure}")
         return sentences
+
+    def _errors(self, best: Judged) -> dict[str, float]:
+        """The estimated error of every field; inf where nothing else resolves the solution."""
+        samples = [other.sample for other in self.fits.values() if other is not None]
+        others = [s for s in samples if s is not best.sample and s.residual <= DECIDED]
+        if not others:
+            return {f.name: math.inf for f in self.fields}
+        final = None
+        if isinstance(self.domain, SpaceTime):
+            times = torch.cat([p.points[:, -1] for p in self.judges if p.rows.kind == "interior"])
+            final = times == self.domain.end
+        return estimated_errors(best.sample, others, self.fields, final)
+
+    def _done(self, best: Judged) -> bool:
+        return max(best.errors.values(), default=best.residual) <= self.settings.tolerance
 
     def _candidates(self) -> list[tuple[tuple[int, ...], int]]:
         """(partition, features) to try, the cheap ones first."""
@@ -151,7 +185,11 @@ class Search:
             for count in counts
         }
         cheap = sorted(work, key=lambda candidate: work[candidate])
-        return [c for i, c in enumerate(cheap) if i == 0 or work[c] <= 100 * settings.max_unknowns]
+        return [
+            (cells, count)
+            for i, (cells, count) in enumerate(cheap)
+            if i == 0 or math.prod(cells) * self.form.components * count <= settings.max_unknowns
+        ]
 
     def _pairs(self) -> list[Pair]:
         """(activation, scale) to choose from, as far as the user leaves the choice."""
@@ -176,18 +214,21 @@ class Search:
         ranked = sorted(pairs, key=lambda pair: residuals.get(pair, math.inf))
         return ranked[:1] if residuals[ranked[0]] <= DECIDED else ranked
 
-    def _raised(self, found: Judged, cells: tuple[int, ...], count: int, start: Judged | None) -> Judged:
-        """The fit with the next larger scales, as long as they lower the residual."""
+    def _tuned(
+        self, found: Judged, cells: tuple[int, ...], count: int, start: Judged | None, upwards: bool
+    ) -> Judged:
+        """The fit with the next larger (or smaller) scales, as long as they lower the residual."""
         activation = found.fit.features.activation
         if self.settings.scale is not None or self.before is not None:
             return found
-        for scale in sorted(s for a, s in PAIRS if a == _family(activation) and s > found.scale):
+        scales = sorted((s for a, s in PAIRS if a == _family(activation)), reverse=not upwards)
+        for scale in scales[scales.index(found.scale) + 1 :]:
             if found.residual <= self.settings.tolerance:
                 break
-            larger = self._probed(cells, count, (activation, scale), start)
-            if larger is None or larger.residual >= found.residual:
+            other = self._probed(cells, count, (activation, scale), start)
+            if other is None or other.residual >= found.residual:
                 break
-            found = larger
+            found = other
         return found
 
     def _probed(self, cells: tuple[int, ...], count: int, pair: Pair, start: Judged | None) -> Judged | None:
@@ -198,6 +239,11 @@ class Search:
 
     def _fit(self, cells: tuple[int, ...], count: int, pair: Pair, start: Judged | None) -> Judged | None:
         """One fit on one partition; None where Newton's method fails."""
+        if (cells, count, pair) not in self.fits:
+            self.fits[cells, count, pair] = self._fitted(cells, count, pair, start)
+        return self.fits[cells, count, pair]
+
+    def _fitted(self, cells: tuple[int, ...], count: int, pair: Pair, start: Judged | None) -> Judged | None:
         settings, (activation, scale) = self.settings, pair
         regions = self.domain.regions if self.form.jumps else ()
         whole = settings.global_features + CORNER_FEATURES * len(self.corners)
@@ -256,11 +302,23 @@ class Search:
             self.failure = error
             return None
         residual = relative_residual(self.judges, found.state, self.form.free)
-        return Judged(found, residual, scale, tuple(adaptations))
+        sample = sampled(self.judges, found.state, residual, self.form.free)
+        return Judged(found, residual, scale, tuple(adaptations), sample)
 
     def _located(self, inside: np.ndarray, seed: int | None = None) -> list[Located]:
         located = collocate(self.form, self.domain, inside, seed)
         return located if self.before is None else continued(located, self.before.fit.state)
+
+
+def _exhausted(reached: Mapping[int, float], count: int, residual: float) -> set[int]:
+    """The numbers of features with which more cells gain nothing, after a residual with `count` of them.
+
+    Those whose residual hardly falls; and smaller ones where the larger is ahead: its order of convergence is higher.
+    """
+    if min(residual, *reached.values(), math.inf) > DECIDED:
+        return set()
+    stalled = {count} if residual > reached.get(count, math.inf) / 2 else set()
+    return stalled | {smaller for smaller in reached if smaller < count and reached[smaller] > residual}
 
 
 def _family(activation: str) -> str:

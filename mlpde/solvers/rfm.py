@@ -8,6 +8,7 @@ damped Gauss-Newton steps on its linearised form, of which each is such a proble
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
@@ -118,7 +119,7 @@ class RFM:
         probes: list[dict[str, Any]] = []
         for part in parts:
             before = blocks[-1] if blocks else None
-            search = Search(self, form, part, seed, monitor.update, before, device, communicator)
+            search = Search(self, form, part, problem.fields, seed, monitor.update, before, device, communicator)
             blocks.append(search.best())
             probes += search.probes
             warnings += search.warnings(blocks[-1])
@@ -129,6 +130,7 @@ class RFM:
         elif problem.time is None and not form.jumps:
             model = mean_free(model, problem)
         last = blocks[-1].fit
+        errors = {name: {"l2": max(b.errors.get(name, math.inf) for b in blocks)} for name in blocks[-1].errors}
         info = {
             "seconds": time.perf_counter() - wall,
             "cpu_seconds": time.process_time() - cpu,
@@ -143,6 +145,7 @@ class RFM:
             "corner_functions": [asdict(corner) for corner in last.features.corners],
             "probes": probes,
             "residual": max(b.residual for b in blocks),
+            **({"estimated_error": errors} if errors else {}),
             "least_squares": last.diagnostics,
             **({"newton": last.newton} if not form.linear else {}),
             "warnings": warnings,
