@@ -7,7 +7,7 @@ that was ranked first on a small fit is raised, where a number of features appea
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -94,28 +94,28 @@ class Search:
                 self.form, domain.domain if time else domain, domain.start if time else None
             )
         candidates = self._candidates()
+        self.alone = len(candidates) == 1
         pairs, tuned = self._pairs(), dict[int, Pair]()
         best: Judged | None = None
         reached: dict[int, float] = {}  # the best residual with each number of features
-        exhausted: set[int] = set()
+        stalled: set[int] = set()
         for step, (cells, count) in enumerate(candidates, start=1):
-            if count in exhausted:
+            later = {larger for _, larger in candidates[step:]} - stalled
+            if count in stalled or _overtaken(count, reached, later):
                 continue
             if len(pairs) > 1 and (step == 1 or math.prod(cells) * count <= settings.max_unknowns / 10):
-                pairs = self._ranked(pairs, cells, max(count // 2, 1) if len(candidates) == 1 else count)
+                pairs = self._ranked(pairs, cells, max(count // 2, 1) if self.alone else count)
             found = self._fit(cells, count, tuned.get(count, pairs[0]), best)
             if found is None:
                 continue
+            if len(self.fits) == 1 and not self.alone and found.residual <= settings.tolerance:
+                self._fit(cells, max(count // 2, 1), pairs[0], best)  # to estimate the error by
             first = count not in tuned and (len(pairs) == 1 or found.residual <= DECIDED)
-            if first or count in _exhausted(reached, count, found.residual):
+            if first or _stalls(found.residual, reached.get(count)):
                 found = self._tuned(found, cells, count, best, upwards=first)
                 tuned[count] = found.fit.features.activation, found.scale
             if best is None or found.residual < best.residual:
                 best = found
-            if len(candidates) > 1:
-                if len(self.fits) == 1 and found.residual <= settings.tolerance:
-                    self._fit(cells, max(count // 2, 1), pairs[0], best)  # to see the error by
-                best = best._replace(errors=self._errors(best))
             self.report(
                 step,
                 len(candidates),
@@ -126,12 +126,13 @@ class Search:
             )
             if self._done(best):
                 break
-            exhausted |= _exhausted(reached, count, found.residual)
+            if _stalls(found.residual, reached.get(count)):
+                stalled.add(count)
             reached[count] = min(found.residual, reached.get(count, math.inf))
         if best is None:
             assert self.failure is not None
             raise self.failure
-        return best
+        return best._replace(errors=self._errors(best))
 
     def warnings(self, best: Judged) -> list[str]:
         """What a user must know about the result."""
@@ -139,9 +140,16 @@ class Search:
         sentences += [_sentence(adaptation) for adaptation in best.adaptations[:LISTED]]
         if len(best.adaptations) > LISTED:
             sentences.append(f"the same for {len(best.adaptations) - LISTED} more subdomains")
-        if best.residual > self.settings.tolerance:
+        missed = [
+            f"the estimated relative error of field {name!r} is {error:.1e}"
+            for name, error in best.errors.items()
+            if error > self.settings.tolerance
+        ]
+        if not best.errors and best.residual > self.settings.tolerance:
+            missed = [f"the relative residual on independent points is {best.residual:.1e}"]
+        if missed:
             sentences.append(
-                f"the relative residual on independent points is {best.residual:.1e}, above the tolerance "
+                f"{', '.join(missed)}, above the tolerance "
                 f"{self.settings.tolerance:.0e}: more features, cells or unknowns may help, unless the solution is "
                 "singular"
             )
@@ -149,20 +157,24 @@ class Search:
                 sentences.append(f"with other numbers of features {self.failure}")
         return sentences
 
-    def _errors(self, best: Judged) -> dict[str, float]:
-        """The estimated error of every field; inf where nothing else resolves the solution."""
-        samples = [other.sample for other in self.fits.values() if other is not None]
-        others = [s for s in samples if s is not best.sample and s.residual <= DECIDED]
-        if not others:
-            return {f.name: math.inf for f in self.fields}
+    def _errors(self, found: Judged) -> dict[str, float]:
+        """The estimated error of every field by the other fits, those that resolve the solution if there are any."""
+        samples = [f.sample for f in self.fits.values() if f is not None and f.sample is not found.sample]
+        if not samples:
+            return {}
         final = None
         if isinstance(self.domain, SpaceTime):
             times = torch.cat([p.points[:, -1] for p in self.judges if p.rows.kind == "interior"])
             final = times == self.domain.end
-        return estimated_errors(best.sample, others, self.fields, final)
+        resolved = [sample for sample in samples if sample.residual <= DECIDED]
+        return estimated_errors(found.sample, resolved or samples, self.fields, final)
 
-    def _done(self, best: Judged) -> bool:
-        return max(best.errors.values(), default=best.residual) <= self.settings.tolerance
+    def _done(self, found: Judged) -> bool:
+        """Whether the estimated error, or without one the residual, is below the tolerance."""
+        errors = self._errors(found)
+        if not errors and not self.alone:
+            return False
+        return max(errors.values(), default=found.residual) <= self.settings.tolerance
 
     def _candidates(self) -> list[tuple[tuple[int, ...], int]]:
         """(partition, features) to try, the cheap ones first."""
@@ -223,7 +235,7 @@ class Search:
             return found
         scales = sorted((s for a, s in PAIRS if a == _family(activation)), reverse=not upwards)
         for scale in scales[scales.index(found.scale) + 1 :]:
-            if found.residual <= self.settings.tolerance:
+            if self._done(found):
                 break
             other = self._probed(cells, count, (activation, scale), start)
             if other is None or other.residual >= found.residual:
@@ -310,15 +322,15 @@ class Search:
         return located if self.before is None else continued(located, self.before.fit.state)
 
 
-def _exhausted(reached: Mapping[int, float], count: int, residual: float) -> set[int]:
-    """The numbers of features with which more cells gain nothing, after a residual with `count` of them.
+def _stalls(residual: float, before: float | None) -> bool:
+    """Whether more cells have gained little where the solution was resolved."""
+    return before is not None and before <= DECIDED and residual > before / 2
 
-    Those whose residual hardly falls; and smaller ones where the larger is ahead: its order of convergence is higher.
-    """
-    if min(residual, *reached.values(), math.inf) > DECIDED:
-        return set()
-    stalled = {count} if residual > reached.get(count, math.inf) / 2 else set()
-    return stalled | {smaller for smaller in reached if smaller < count and reached[smaller] > residual}
+
+def _overtaken(count: int, reached: Mapping[int, float], later: Collection[int]) -> bool:
+    """Whether a larger number of features, of higher order, is ahead and has candidates left."""
+    best = min((reached[c] for c in later if c > count and c in reached), default=math.inf)
+    return best <= DECIDED and best < reached.get(count, math.inf)
 
 
 def _family(activation: str) -> str:

@@ -119,7 +119,9 @@ class RFM:
         probes: list[dict[str, Any]] = []
         for part in parts:
             before = blocks[-1] if blocks else None
-            search = Search(self, form, part, problem.fields, seed, monitor.update, before, device, communicator)
+            search = Search(
+                self, form, part, problem.fields, seed, monitor.update, before, device, communicator
+            )
             blocks.append(search.best())
             probes += search.probes
             warnings += search.warnings(blocks[-1])
@@ -130,7 +132,9 @@ class RFM:
         elif problem.time is None and not form.jumps:
             model = mean_free(model, problem)
         last = blocks[-1].fit
-        errors = {name: {"l2": max(b.errors.get(name, math.inf) for b in blocks)} for name in blocks[-1].errors}
+        errors = {
+            name: {"l2": max(b.errors.get(name, math.inf) for b in blocks)} for name in blocks[-1].errors
+        }
         info = {
             "seconds": time.perf_counter() - wall,
             "cpu_seconds": time.process_time() - cpu,
