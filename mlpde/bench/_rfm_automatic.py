@@ -191,6 +191,9 @@ def multi_scale() -> None:
 
 def main() -> None:
     """Print the tables."""
+    from mlpde.bench import _rfm_refined
+
     tolerance_met()
     beside_a_grid()
     multi_scale()
+    _rfm_refined.main()

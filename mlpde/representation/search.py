@@ -1,6 +1,7 @@
 """The search for the settings of random features: activation and scale by probing, then larger and larger fits.
 
-Residuals on independent points decide, nothing else.  The best scale R grows with the number of features, so the one
+Residuals on independent points decide which fit is the best, and the errors estimated by comparing the fits when it is
+good enough; nothing else.  The best scale R grows with the number of features, so the one
 that was ranked first on a small fit is raised, where a number of features appears first, as long as that helps.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +37,7 @@ FEATURES = {  # in small and large subdomains, by dimension
     3: (200, 800, 1600),
     4: (400, 1600),
 }
+WIDEST = 2500  # columns of a subdomain: its QR costs their cube
 LISTED = 5  # subdomains in the warnings, at most
 HELD_OUT = 2000  # independent points that judge a solution
 # (activation, scale) that are probed where the user gives none, the usual best one first
@@ -191,16 +194,18 @@ class Search:
                 for along_shortest in (1, *(n for power in range(16) for n in (2 * 2**power, 3 * 2**power)))
             ]
         )
-        work = {
-            (cells, count): math.prod(cells) * self.form.components * count**2
-            for cells in partitions
-            for count in counts
-        }
-        cheap = sorted(work, key=lambda candidate: work[candidate])
+        cheap = sorted(
+            product(partitions, counts), key=lambda candidate: math.prod(candidate[0]) * candidate[1] ** 2
+        )
+        components = self.form.components
         return [
             (cells, count)
             for i, (cells, count) in enumerate(cheap)
-            if i == 0 or math.prod(cells) * self.form.components * count <= settings.max_unknowns
+            if i == 0
+            or (
+                math.prod(cells) * components * count <= settings.max_unknowns
+                and components * count <= WIDEST
+            )
         ]
 
     def _pairs(self) -> list[Pair]:
