@@ -126,8 +126,7 @@ class RFM:
         model: Any = models[0]
         if len(parts) > 1:
             model = TimeBlocks(tuple(models), tuple(part.end for part in parts[:-1]))
-        elif problem.time is None and not form.jumps:
-            model = mean_free(model, problem)
+        model = mean_free(model, problem)
         last = blocks[-1].fit
         info = {
             "seconds": time.perf_counter() - wall,
