@@ -18,10 +18,11 @@ Point = tuple[float, float]  # CPU-seconds, relative L2 error of the worst field
 def work_figure(metrics: Mapping[str, Any]) -> Figure | None:
     """A dot for each run, a line through the medians of each solver's configurations, FEM's levels by their estimates.
 
+    The line goes from few to many unknowns: what runs first pays for warming up, and would break another order.
     None unless at least two configurations have an error.
     """
     runs: dict[str, dict[str, list[Point]]] = {}  # solver -> label -> a point for each seed
-    for row in metrics["solutions"]:
+    for row in sorted(metrics["solutions"], key=lambda row: row["unknowns"]):
         point = _point(row["cpu_seconds"], row["errors"])
         if point:
             runs.setdefault(row["solver"], {}).setdefault(row["label"], []).append(point)
@@ -33,9 +34,7 @@ def work_figure(metrics: Mapping[str, Any]) -> Figure | None:
     for solver, labels in runs.items():
         for points in labels.values():
             axes.loglog(*zip(*points, strict=True), "o", color=palette[solver], markersize=3, alpha=0.5)
-        medians = sorted(
-            tuple(map(statistics.median, zip(*points, strict=True))) for points in labels.values()
-        )
+        medians = [tuple(map(statistics.median, zip(*points, strict=True))) for points in labels.values()]
         axes.loglog(*zip(*medians, strict=True), "o-", color=palette[solver], markersize=5, label=solver)
     levels = _levels(metrics)
     if levels:
