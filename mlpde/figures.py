@@ -1,4 +1,4 @@
-"""All figures of a report, as files: fields and errors, their change in time, convergence, the mesh."""
+"""All figures of a report, as files: fields and errors, their change in time, convergence, work, the mesh."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mlpde.fields import Fields
 from mlpde.rendering import NoRendering
 from mlpde.scales import STYLE
 from mlpde.series import Series
+from mlpde.work_precision import work_figure
 
 
 def make_figures(
@@ -46,6 +47,9 @@ def make_figures(
         history = plotting.history_figure(dict(reversed(first.items())))
         if history is not None:
             keep("Convergence", history, "history")
+        work = work_figure(metrics)
+        if work is not None:
+            keep("Error against work", work, "work")
         for _, figure in drawn[-1:]:
             keep(mesh_title, figure, "mesh")
     return made, notes

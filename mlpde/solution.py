@@ -33,6 +33,7 @@ MODELS = {
     "random_features": "mlpde.representation.models:RandomFeatureModel",
     "random_features_in_blocks": "mlpde.representation.models:TimeBlocks",
     "random_features_by_region": "mlpde.representation.models:Regionwise",
+    "mean_free": "mlpde.representation.models:MeanFree",
     "network": "mlpde.representation.models:NetworkModel",
 }
 FORMAT = 1  # of a saved solution; another one is refused

@@ -27,6 +27,7 @@ PICTURES = (
     "mlpde.rendering",
     "mlpde.spatial",
     "mlpde.animation",
+    "mlpde.work_precision",
     "mlpde.figures",
     "mlpde.report",
 )
@@ -71,6 +72,7 @@ LAYERS = {
     "mlpde.rendering": (),  # a script of its own as well
     "mlpde.spatial": PICTURES,
     "mlpde.animation": PICTURES,
+    "mlpde.work_precision": PICTURES,
     "mlpde.figures": PICTURES,
     "mlpde.report": PICTURES,
     "mlpde.solving": COMPARE,

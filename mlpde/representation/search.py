@@ -42,6 +42,7 @@ LISTED = 5  # subdomains in the warnings, at most
 HELD_OUT = 2000  # independent points that judge a solution
 # (activation, scale) that are probed where the user gives none, the usual best one first
 PAIRS = (("sin", 3.0), ("sin", 1.5), ("sin", 5.0), ("sin", 8.0), ("tanh", 1.0), ("tanh", 0.5))
+UNRESOLVED = 0.01  # relative errors against FEM were up to 13 times residuals above this
 DECIDED = 1e-3  # a residual below shows which pair is best; above, nothing is resolved yet
 
 Pair = tuple[str, float]
@@ -156,6 +157,11 @@ class Search:
                 f"{self.settings.tolerance:.0e}: more features, cells or unknowns may help, unless the solution is "
                 "singular"
             )
+            if best.residual > UNRESOLVED:
+                sentences.append(
+                    "the equations are not resolved, and the error may be many times the residual: do not use this "
+                    "solution unseen"
+                )
             if self.failure is not None:
                 sentences.append(f"with other numbers of features {self.failure}")
         return sentences

@@ -51,8 +51,11 @@ class RFM:
     "auto" (see mlpde.optimize.least_squares).
     device: torch's, "cpu" or "cuda", for features, rows, local filter and block QR; PETSc's methods go on on the CPU,
     or where PETSC_OPTIONS="-rfm_mat_type aijcusparse" puts them.
-    window: subdomains overlap smoothly (psi_b), or are joined by rows on their faces (psi_a, linear problems).
-    corners: in plane domains, 60 features times r^a sin(a theta) for every singular exponent a below 2 of every corner.
+    window: subdomains overlap smoothly (psi_b), or are joined by rows on their faces (psi_a; linear problems only, with
+    one smooth flux).
+    corners: in plane domains, 60 features times r^a sin(a theta) for every singular exponent a below 2 of every corner,
+    where one scalar unknown has the principal part c Lap u.  Systems (elasticity, Stokes) get none: their singular
+    solutions stay unresolved at corners, and the residual there is large.
     polynomials: as many features as there are monomials of degree <= 3 are polynomials, if that is at most half.
     time_blocks: a problem in time is solved in so many intervals, one after the other; with 1 all at once.
     """
@@ -130,8 +133,7 @@ class RFM:
         model: Any = models[0]
         if len(parts) > 1:
             model = TimeBlocks(tuple(models), tuple(part.end for part in parts[:-1]))
-        elif problem.time is None and not form.jumps:
-            model = mean_free(model, problem)
+        model = mean_free(model, problem)
         last = blocks[-1].fit
         errors = {  # those of time blocks add up
             name: {"l2": sum(b.errors.get(name, math.inf) for b in blocks)} for name in blocks[-1].errors
