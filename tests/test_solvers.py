@@ -17,7 +17,7 @@ from mlpde.solving import solve
 CASES = sorted(case_files.case_files())
 QUICK = {
     "fem": {"estimate": False, "tolerance": None},
-    "rfm": {"max_unknowns": 2500},
+    "rfm": {"max_unknowns": 1000},
     "pinn": {"depth": 2, "iterations": 30},
 }
 REFINED = ("nist_corner", "nist_line_singularity", "nist_peak", "nist_wave_front")  # by FEM, as the case says

@@ -21,7 +21,15 @@ def errors(case: Any, solver: Any, seed: int) -> tuple[dict[str, float], Any]:
 
 def main() -> None:
     """Print the tables."""
-    from mlpde.bench import _rfm_helmholtz, _rfm_least_squares, _rfm_peer, _rfm_published
+    from mlpde.bench import (
+        _rfm_automatic,
+        _rfm_helmholtz,
+        _rfm_least_squares,
+        _rfm_peer,
+        _rfm_published,
+        _rfm_refined,
+        _rfm_work,
+    )
     from mlpde.case_files import load
     from mlpde.solvers.rfm import RFM
 
@@ -61,7 +69,13 @@ def main() -> None:
     speed, accuracy = (methods["dense"][i] / methods["block_qr"][i] for i in (0, 1))
     print(f"time of gelsd / block QR {speed:.1f} (asked: at least 6), ", end="")
     print(f"error of block QR / gelsd {1 / accuracy:.2f} (asked: at most 1.5)")
-    _rfm_helmholtz.main()
-    _rfm_published.main()
-    _rfm_peer.main()
-    _rfm_least_squares.main()
+    for part in (
+        _rfm_helmholtz,
+        _rfm_published,
+        _rfm_peer,
+        _rfm_automatic,
+        _rfm_refined,
+        _rfm_work,
+        _rfm_least_squares,
+    ):
+        part.main()
