@@ -164,17 +164,17 @@ PARTS: dict[str, Any] = {
 
 
 def _described(part: Any) -> Any:
-    """A frozen dataclass or named tuple of PARTS as plain data, its class under "kind"."""
+    """A frozen dataclass or named tuple of PARTS as plain data, its class under "part"."""
     if type(part).__name__ in PARTS:
         names = getattr(part, "_fields", None) or [f.name for f in fields(part)]
-        return {"kind": type(part).__name__} | {name: _described(getattr(part, name)) for name in names}
+        return {"part": type(part).__name__} | {name: _described(getattr(part, name)) for name in names}
     return [_described(p) for p in part] if isinstance(part, tuple) else part
 
 
 def _rebuilt(data: Any) -> Any:
     if isinstance(data, Mapping):
-        return PARTS[data["kind"]](
-            **{name: _rebuilt(value) for name, value in data.items() if name != "kind"}
+        return PARTS[data["part"]](
+            **{name: _rebuilt(value) for name, value in data.items() if name != "part"}
         )
     return tuple(_rebuilt(d) for d in data) if isinstance(data, list) else data
 
