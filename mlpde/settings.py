@@ -28,6 +28,16 @@ def positive(solver: Any, *settings: str, zero: bool = False) -> None:
             raise InputError(f"{solver.name}.{name} must be {right}, not {value!r}")
 
 
+def several(solver: Any, *settings: str) -> None:
+    """The settings are tuples of the words that their type, a tuple[Literal, ...], lists."""
+    hints = typing.get_type_hints(type(solver))
+    for name in settings:
+        words = typing.get_args(typing.get_args(hints[name])[0])
+        for word in getattr(solver, name):
+            if word not in words:
+                raise unknown(f"value of {solver.name}.{name}:", word, words)
+
+
 def chosen(solver: Any, *settings: str) -> None:
     """The settings are among the words that their type, a Literal or None, lists."""
     hints = typing.get_type_hints(type(solver))

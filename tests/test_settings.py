@@ -22,6 +22,10 @@ WRONG = [
     (PINN, {"iterations": 0}, "pinn.iterations must be an integer from 1 on, not 0"),
     (PINN, {"points": -1}, "pinn.points must be an integer from 1 on, not -1"),
     (PINN, {"tolerance": math.nan}, "pinn.tolerance must be 0 or a positive number, not nan"),
+    (PINN, {"resample": 0}, "pinn.resample must be an integer from 1 on, not 0"),
+    (PINN, {"learning_rate": 0}, "pinn.learning_rate must be a positive number, not 0"),
+    (PINN, {"inputs": ("holes", "tiles")}, "unknown value of pinn.inputs: 'tiles'"),
+    (PINN, {"optimizer": "sgd"}, "unknown value of pinn.optimizer: 'sgd'"),
     (PINN, {"activation": "relu"}, "unknown value of pinn.activation: 'relu': there is 'sin', 'tanh'"),
 ]
 
