@@ -22,7 +22,7 @@ FLOOR = 1e-13  # singular values below this part of the largest are rounding err
 class Tangent(NamedTuple):
     """What the energy is about theta, in function space: u(theta + p) = u(theta) + J p + ...
 
-    rows R (m, P): R^T R = J^T E'' J.  gradient (P,): J^T E'(u).  pulled_back(new) = J^T E'(u(new)), with the J of theta.
+    rows R (m, P): R^T R = J^T E'' J.  gradient (P,): J^T E'(u).  pulled_back(new) = J^T E'(u(new)) with theta's J.
     """
 
     rows: torch.Tensor
@@ -76,9 +76,10 @@ def natural_gradient(
 
     With R = U S V^T (QR, then the SVD of the triangle, never R^T R) a step p = V c minimises E(theta + p) + lambda
     |p|^2 / 2 approximately, by simplified Newton iterations c <- c - (S^2 + lambda)^-1 (V^T J^T E'(u(theta + V c)) +
-    lambda c), which start at the quadratic model's step and follow the curved valley.  Of the radii 2^k the largest is kept whose step has an acceptable ratio
-    of the actual to the predicted decrease.  `callback` receives the state after every step and ends the run by
-    returning True; a saved `state` replaces `theta0`.  The run ends by stagnation where no step lowers the energy.
+    lambda c), which start at the quadratic model's step and follow the curved valley.  Of the radii 2^k the largest is
+    kept whose step has an acceptable ratio of the actual to the predicted decrease.  `callback` receives the state
+    after every step and ends the run by returning True; a saved `state` replaces `theta0`.  The run ends by stagnation
+    where no step lowers the energy.
 
     Raises FloatingPointError where the metric or the gradient at an accepted theta is not finite.
     """
@@ -128,7 +129,7 @@ class _Model:
         return float((self.slope / (self.values**2 + damping)).norm())
 
     def damping(self, radius: float) -> float:
-        """The lambda whose step has the length `radius`, by bisection of its logarithm; the floor if all are shorter."""
+        """The lambda whose step has the length `radius`, by bisection; the floor if all are shorter."""
         lower, upper = math.log(self.floor), math.log(self.floor) + 110.0
         if self.length(math.exp(lower)) <= radius:
             return self.floor

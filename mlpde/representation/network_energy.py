@@ -9,49 +9,15 @@ exactly in the limit, lambda tends to the flux through the boundary; lambda = 0 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from mlpde.formulation.energy import Density
-from mlpde.formulation.residual import Rows
-from mlpde.formulation.torch_expression import Jets
+from mlpde.formulation.energy_points import Condition, Integral
 from mlpde.optimize.natural_gradient import Tangent
 
 Tensor = torch.Tensor
-
-
-@dataclass(frozen=True)
-class Integral:
-    """A density at quadrature points (n, d) with weights (n,) and, on a boundary, outward normals (n, d)."""
-
-    density: Density
-    points: Tensor
-    weights: Tensor
-    normals: Tensor | None = None
-
-
-@dataclass
-class Condition:
-    """Dirichlet rows at points (n, d) with weights (n,): penalty beta, multipliers lambda (n, K)."""
-
-    rows: Rows
-    points: Tensor
-    weights: Tensor
-    penalty: float
-    multipliers: Tensor = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.multipliers = self.points.new_zeros(len(self.points), self.rows.equations)
-
-    @property
-    def derivatives(self) -> list[tuple[int, ...]]:
-        return sorted(self.rows.derivatives)
-
-    def residual(self, jets: Jets) -> Tensor:
-        """u - g (n, K)."""
-        return self.rows.residual(self.points, None, jets)
 
 
 @dataclass(frozen=True)
@@ -82,9 +48,7 @@ class NetworkEnergy:
                 wanted = part.density.derivatives
                 old, after = (self.network.jets(p, part.points, wanted) for p in (theta, new))
                 step = {alpha: after[alpha] - old[alpha] for alpha in wanted}
-                total += float(
-                    part.weights @ part.density.difference(part.points, part.normals, old, step)
-                )
+                total += float(part.weights @ part.density.difference(part.points, part.normals, old, step))
             for one in self.conditions:
                 old, after = (
                     one.residual(self.network.jets(p, one.points, one.derivatives)) for p in (theta, new)
@@ -130,6 +94,44 @@ class NetworkEnergy:
                 r = one.residual(self.network.jets(theta, one.points, one.derivatives))
                 forces.append((one.multipliers + one.penalty * r) * one.weights[:, None])
         return forces
+
+    def penalty_value(self, theta: Tensor) -> float:
+        """sum_b w_b beta/2 r_b^2."""
+        with torch.no_grad():
+            return sum(
+                float(one.penalty / 2 * (one.weights @ r.square().sum(1)))
+                for one in self.conditions
+                for r in [one.residual(self.network.jets(theta, one.points, one.derivatives))]
+            )
+
+    def stiffness(self, theta: Tensor) -> float:
+        """The largest mean curvature of a density inside: the size of the coefficients, for the penalty."""
+        found = [0.0]
+        for part in self.integrals:
+            if part.density.kind == "interior":
+                with torch.no_grad():
+                    jets = self.network.jets(theta, part.points, part.density.derivatives)
+                    curvature = part.density.curvature(part.points, part.normals, jets)
+                found.append(float(curvature.diagonal(dim1=1, dim2=2).abs().mean(0).max()))
+        return max(found) or 1.0
+
+    def spectrum(self, theta: Tensor) -> tuple[float, float]:
+        """The least and the largest eigenvalue of J^T E'' J, which is the second derivative where E' = 0."""
+        metric = theta.new_zeros(self.network.size, self.network.size)
+        for part in self.integrals:
+            density = part.density
+            with torch.no_grad():
+                jets = self.network.jets(theta, part.points, density.derivatives)
+                curvature = density.curvature(part.points, part.normals, jets) * part.weights[:, None, None]
+            _, jacobian = self.network.jacobian(theta, part.points, density.derivatives, density.entries)
+            jacobian = jacobian.reshape(*curvature.shape[:2], -1)
+            metric += jacobian.flatten(0, 1).T @ (curvature @ jacobian).flatten(0, 1)
+        for one in self.conditions:
+            _, jacobian = self.network.jacobian(theta, one.points, one.derivatives, one.residual)
+            weights = (one.penalty * one.weights).repeat_interleave(one.rows.equations)
+            metric += jacobian.T @ (weights[:, None] * jacobian)
+        values = torch.linalg.eigvalsh(metric)
+        return float(values[0]), float(values[-1])
 
     def update_multipliers(self, theta: Tensor) -> None:
         """lambda <- lambda + beta r."""

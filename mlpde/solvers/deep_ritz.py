@@ -1,0 +1,193 @@
+"""Deep Ritz: a network that minimises the energy; by natural gradients on a mesh quadrature, or as published.
+
+E and Yu, The Deep Ritz method, Commun. Math. Stat. 6, 2018, arXiv 1710.00211.  The published algorithm is
+`DeepRitz(network="residual", width=10, depth=6, conditions="penalty", sampling="random", optimizer="adam")`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+
+from mlpde.energy_training import ITERATIONS, Training
+from mlpde.errors import InputError
+from mlpde.formulation.energy import Density, energy_densities
+from mlpde.formulation.energy_points import at_random, by_quadrature, dirichlet_form
+from mlpde.formulation.residual import StrongForm, strong_form
+from mlpde.formulation.sampling import collocate, relative_residual
+from mlpde.monitor import Monitor
+from mlpde.problem import Problem
+from mlpde.representation.models import NetworkModel, mean_free
+from mlpde.representation.network import Network
+from mlpde.representation.network_energy import NetworkEnergy
+from mlpde.representation.networks import MLP, ResidualNetwork
+from mlpde.settings import chosen, positive, whole
+from mlpde.solution import Solution
+
+POINTS_PER_PARAMETER = 8.0  # with few points the network finds energies below the minimum, between the points
+RANDOM_POINTS = 1000  # inside, a step
+NEWTON_SIZE = 1500  # parameters: up to here the natural gradient's factorisations pay
+DENSE_SIZE = 4000  # up to here a full inverse fits and pays
+HELD_OUT = 1000  # independent points that judge a solution
+NEGATIVE = 1e-9  # of the largest eigenvalue: a smaller negative one is rounding
+
+
+@dataclass(frozen=True)
+class DeepRitz:
+    """Network trained on the energy of a problem that has one, steady, linear or not.
+
+    network, width, depth, activation: "mlp" with hidden layers, or the paper's "residual" blocks (activation "cubic").
+    conditions: of Dirichlet: "multipliers" (exact in the limit) or "penalty" (as published), the energy's second
+    derivative being `penalty` times the stiffness over the length.
+    sampling: "quadrature" on a mesh, or "random", fresh points every step.  points: inside; None: by size.
+    optimizer: None chooses by size: natural gradients, self-scaled Broyden, L-BFGS; Adam for random points.
+    iterations: at most; None: by the optimizer.  learning_rate: of Adam, which falls to zero.
+    tolerance: the run ends when the strong residual on independent points is below.
+    """
+
+    network: Literal["mlp", "residual"] = "mlp"
+    width: int = 16
+    depth: int = 2
+    activation: Literal["tanh", "sin", "cubic"] = "tanh"
+    conditions: Literal["multipliers", "penalty"] = "multipliers"
+    penalty: float = 1000.0
+    sampling: Literal["quadrature", "random"] = "quadrature"
+    points: int | None = None
+    optimizer: Literal["natural_gradient", "broyden", "lbfgs", "adam"] | None = None
+    iterations: int | None = None
+    learning_rate: float = 1e-3
+    tolerance: float = 1e-6
+
+    name: ClassVar[str] = "deep_ritz"
+    accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
+
+    def __post_init__(self) -> None:
+        optional = [name for name in ("points", "iterations") if getattr(self, name) is not None]
+        whole(self, 1, "width", "depth", *optional)
+        positive(self, "penalty", "learning_rate")
+        positive(self, "tolerance", zero=True)
+        chosen(self, "network", "activation", "conditions", "sampling", "optimizer")
+        if self.sampling == "random" and self.optimizer not in (None, "adam"):
+            raise InputError(
+                f'deep_ritz: {self.optimizer} needs the same points in every step: use sampling="quadrature", or adam'
+            )
+        if self.sampling == "random" and self.conditions == "multipliers":
+            raise InputError(
+                'deep_ritz: multipliers belong to fixed points: with sampling="random" use conditions="penalty"'
+            )
+
+    def solve(self, problem: Problem, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
+        """Train; InputError if the problem has no energy, or if the energy has no minimum."""
+        monitor = monitor or Monitor()
+        wall, cpu = time.perf_counter(), time.process_time()
+        densities, form = energy_densities(problem), dirichlet_form(problem)
+        network = self.make_network(problem.domain, form)
+        theta = network.initial(seed)
+        method = self.method(network.size)
+        judge, warnings = _judge(problem, network, seed)
+        training = Training(
+            self._energy(problem, densities, form, network, theta, seed),
+            judge,
+            method,
+            self.iterations or ITERATIONS[method],
+            self.tolerance,
+            self.learning_rate,
+            self.conditions == "multipliers",
+            monitor,
+        )
+        theta, reason = training.run(theta)
+        if not warnings and not training.judged <= self.tolerance:
+            warnings.append(
+                f"the relative residual on independent points is {training.judged:.1e}, above the tolerance "
+                f"{self.tolerance:.0e} (ended by {reason}): a wider network, more points or iterations may help"
+            )
+        info = {
+            "seconds": time.perf_counter() - wall,
+            "cpu_seconds": time.process_time() - cpu,
+            "unknowns": network.size,
+            "seed": seed,
+            "history": monitor.history,
+            "residual": training.judged,
+            "stopped_by": reason,
+            "optimizer": method,
+            "points": sum(len(part.points) for part in training.energy_at(0).integrals),
+            "warnings": warnings,
+        }
+        constants = torch.zeros(form.components, dtype=torch.float64)
+        model = mean_free(NetworkModel(network, theta, constants), problem)
+        return Solution(self.name, repr(self), problem.fields, model, problem.domain.mesh(), info, problem)
+
+    def make_network(self, domain: Any, form: StrongForm) -> Network:
+        """The network for a domain and a number of scalar components."""
+        lower, upper = domain.bounding_box
+        box = tuple(map(float, lower)), tuple(map(float, upper))
+        kind = {"mlp": MLP, "residual": ResidualNetwork}[self.network]
+        return kind(domain.dim, form.components, *box, self.width, self.depth, self.activation)
+
+    def method(self, size: int) -> str:
+        """The optimiser for a network of `size` parameters."""
+        if self.optimizer is not None:
+            return self.optimizer
+        if self.sampling == "random":
+            return "adam"
+        return "natural_gradient" if size <= NEWTON_SIZE else "broyden" if size <= DENSE_SIZE else "lbfgs"
+
+    def _energy(
+        self,
+        problem: Problem,
+        densities: Sequence[Density],
+        form: StrongForm,
+        network: Network,
+        theta: torch.Tensor,
+        seed: int,
+    ) -> Callable[[int], NetworkEnergy]:
+        """The energy at step k: always the same, or at fresh points."""
+        domain = problem.domain
+        lower, upper = domain.bounding_box
+        random = self.sampling == "random"
+        count = self.points or (RANDOM_POINTS if random else int(POINTS_PER_PARAMETER * network.size))
+
+        def at(step: int, penalty: float) -> NetworkEnergy:
+            if random:
+                fresh = int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+                parts = at_random(densities, form.rows, domain, count, penalty, fresh)
+            else:
+                parts = by_quadrature(densities, form.rows, domain, count, penalty)
+            return NetworkEnergy(network, *parts)
+
+        probe = at(0, 1.0)
+        penalty = self.penalty * probe.stiffness(theta) / float((upper - lower).min())
+        energy = at(0, penalty)
+        if not random and network.size <= NEWTON_SIZE:
+            least, largest = energy.spectrum(theta)
+            if least < -NEGATIVE * largest:
+                raise InputError(
+                    "the energy has no minimum: its second derivative is negative in some direction (a saddle point, "
+                    "such as velocity and pressure, or an operator that is not positive); use PINN, or FEM"
+                )
+        return (lambda step: at(step, penalty)) if random else (lambda step: energy)
+
+
+def _judge(
+    problem: Problem, network: Network, seed: int
+) -> tuple[Callable[[torch.Tensor], float], list[str]]:
+    """The strong residual on independent points as a function of theta; nan, with a warning, where there is none."""
+    domain = problem.domain
+    try:
+        form = strong_form(problem)
+    except InputError as error:
+        return lambda theta: float("nan"), [f"the solution was not judged by the strong residual: {error}"]
+    inside = domain.interior(HELD_OUT, rule="uniform", seed=seed + 1)
+    judges = collocate(form, domain, inside, seed=seed + 1)
+
+    def judge(theta: torch.Tensor) -> float:
+        return relative_residual(
+            judges, lambda part, alphas: network.jets(theta, part.points, alphas), form.free
+        )
+
+    return judge, []
