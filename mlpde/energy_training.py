@@ -16,6 +16,8 @@ from mlpde.optimize import first_order, natural_gradient, quasi_newton
 from mlpde.representation.network_energy import NetworkEnergy
 
 UPDATE = 0.1  # multipliers follow when a step lowers the energy by less than this part of the penalty
+WORSE = 3.0  # times the best residual on independent points, in
+PATIENCE = 4  # judgements in a row: the run has passed its best
 ROUNDS = 10  # of the optimisers that remember: between them the multipliers are updated
 JUDGED_EVERY = 100  # steps of the optimisers whose steps are cheap
 ITERATIONS = {"natural_gradient": 60, "broyden": 3000, "lbfgs": 5000, "adam": 20_000}
@@ -32,7 +34,10 @@ class Training:
     """One run.
 
     energy_at(step): the energy, at fresh points where the sampling is random.  judge(theta): the residual on
-    independent points, nan where there is none; `judged` is the last one.  multipliers: update those of the conditions.
+    independent points, nan where there is none.  multipliers: update those of the conditions.
+
+    A network that finds energies below the minimum, between the points of a sum, shows it on the independent points:
+    the run then ends, with the parameters for which their residual, `judged`, was least.
     """
 
     energy_at: Callable[[int], NetworkEnergy]
@@ -44,6 +49,8 @@ class Training:
     multipliers: bool
     monitor: Monitor
     judged: float = math.nan
+    best: tuple[float, torch.Tensor] | None = None
+    worse: int = 0
 
     def run(self, theta: torch.Tensor) -> tuple[torch.Tensor, str]:
         """(parameters, why it ended), from theta (P,) or from the monitor's checkpoint."""
@@ -61,6 +68,9 @@ class Training:
             result = self._adam(theta, state)
         else:
             result = self._quasi_newton(energy, theta, state)
+        if self.worse >= PATIENCE and self.best is not None:
+            self.judged, theta = self.best
+            return theta, "residual on independent points"
         return result.theta, "tolerance" if result.reason == "stopped" else result.reason
 
     def _adam(self, theta: torch.Tensor, state: Any) -> Any:
@@ -120,13 +130,22 @@ class Training:
         self.monitor.update(state.iteration, self.iterations, loss=loss, residual=self.judged)
         if self.monitor.due:
             self.monitor.checkpoint(*self._packed(energy, state))
-        return self.judged <= self.tolerance
+        if self.method != "adam":
+            self._compare(state.theta)
+        return self.judged <= self.tolerance or self.worse >= PATIENCE
+
+    def _compare(self, theta: torch.Tensor) -> None:
+        if self.best is None or not self.judged > self.best[0]:
+            self.best = (self.judged, theta)
+        self.worse = self.worse + 1 if self.judged > WORSE * self.best[0] else 0
 
     def _packed(
         self, energy: NetworkEnergy | None, state: Any
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays: dict[str, np.ndarray] = {}
-        settings: dict[str, Any] = {"judged": self.judged}
+        settings: dict[str, Any] = {"judged": self.judged, "worse": self.worse}
+        if self.best is not None:
+            settings["best"], arrays["best"] = self.best[0], self.best[1].numpy()
         for f in fields(state):
             value = getattr(state, f.name)
             if isinstance(value, torch.Tensor):
@@ -144,7 +163,9 @@ class Training:
         if saved is None:
             return None
         arrays, settings = {name: torch.as_tensor(a) for name, a in saved[0].items()}, dict(saved[1])
-        self.judged = settings.pop("judged")
+        self.judged, self.worse = settings.pop("judged"), settings.pop("worse")
+        if "best" in arrays:
+            self.best = (settings.pop("best"), arrays.pop("best"))
         if arrays["theta"].shape != theta.shape:
             raise InputError("the checkpoint is of a network of another size: start anew without --resume")
         for k, condition in enumerate(energy.conditions):

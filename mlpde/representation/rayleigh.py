@@ -49,7 +49,11 @@ class RayleighQuotient:
         """m(u, u_j) (K,) of the function before it is projected."""
         with torch.no_grad():
             u = self._entries(lambda x, alphas: self.network.jets(theta, x, alphas))
-            return torch.stack([self._product(u, mode) for mode in self._modes]) if self._modes else torch.zeros(0)
+            return (
+                torch.stack([self._product(u, mode) for mode in self._modes])
+                if self._modes
+                else torch.zeros(0)
+            )
 
     def loss_and_gradient(self, theta: Tensor) -> tuple[float, Tensor]:
         """The quotient and its gradient (P,)."""
@@ -144,7 +148,9 @@ class RayleighQuotient:
         """m(v, u), () or (P,)."""
         first = len(self.stiffness)
         pairs = zip(values[first:], mode[first:], self._matrices[first:], strict=True)
-        return torch.stack([torch.einsum("na...,na->...", v, (c @ u[..., None])[..., 0]) for v, u, c in pairs]).sum(0)
+        return torch.stack(
+            [torch.einsum("na...,na->...", v, (c @ u[..., None])[..., 0]) for v, u, c in pairs]
+        ).sum(0)
 
     def _forms(self, u: list[Tensor], v: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """a(u, v) and m(u, v)."""

@@ -1,11 +1,13 @@
 """Deep Ritz: a network that minimises the energy; by natural gradients on a mesh quadrature, or as published.
 
 E and Yu, The Deep Ritz method, Commun. Math. Stat. 6, 2018, arXiv 1710.00211.  The published algorithm is
-`DeepRitz(network="residual", width=10, depth=6, conditions="penalty", sampling="random", optimizer="adam")`.
+`DeepRitz(network="residual", width=10, depth=6, activation="cubic", geometry_inputs=False, conditions="penalty",
+sampling="random", optimizer="adam")`.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,12 +18,15 @@ import torch
 
 from mlpde.energy_training import ITERATIONS, Training
 from mlpde.errors import InputError
+from mlpde.formulation.determined import check_determined
 from mlpde.formulation.energy import Density, energy_densities
 from mlpde.formulation.energy_points import at_random, by_quadrature, dirichlet_form
-from mlpde.formulation.residual import StrongForm, strong_form
+from mlpde.formulation.residual import Rows, StrongForm, strong_form
 from mlpde.formulation.sampling import collocate, relative_residual
 from mlpde.monitor import Monitor
 from mlpde.problem import Problem
+from mlpde.representation.features import Corner, Feature, features
+from mlpde.representation.hard_conditions import Hard, HardNetwork, hard_conditions
 from mlpde.representation.models import NetworkModel, mean_free
 from mlpde.representation.network import Network
 from mlpde.representation.network_energy import NetworkEnergy
@@ -29,7 +34,7 @@ from mlpde.representation.networks import MLP, ResidualNetwork
 from mlpde.settings import chosen, positive, whole
 from mlpde.solution import Solution
 
-POINTS_PER_PARAMETER = 8.0  # with few points the network finds energies below the minimum, between the points
+POINTS_PER_PARAMETER = 12.0  # with few points the network finds energies below the minimum, between the points
 RANDOM_POINTS = 1000  # inside, a step
 NEWTON_SIZE = 1500  # parameters: up to here the natural gradient's factorisations pay
 DENSE_SIZE = 4000  # up to here a full inverse fits and pays
@@ -42,8 +47,10 @@ class DeepRitz:
     """Network trained on the energy of a problem that has one, steady, linear or not.
 
     network, width, depth, activation: "mlp" with hidden layers, or the paper's "residual" blocks (activation "cubic").
-    conditions: of Dirichlet: "multipliers" (exact in the limit) or "penalty" (as published), the energy's second
-    derivative being `penalty` times the stiffness over the length.
+    geometry_inputs: corner functions, and the logarithms of circular holes, are further inputs of the network.
+    conditions: of Dirichlet: "hard" by distance functions, "multipliers" (exact in the limit), or "penalty" (as
+    published), the energy's second derivative being `penalty` times the stiffness over the length; None: hard where the
+    boundary allows and the solution has no singular corner, else multipliers (penalty at random points).
     sampling: "quadrature" on a mesh, or "random", fresh points every step.  points: inside; None: by size.
     optimizer: None chooses by size: natural gradients, self-scaled Broyden, L-BFGS; Adam for random points.
     iterations: at most; None: by the optimizer.  learning_rate: of Adam, which falls to zero.
@@ -54,14 +61,15 @@ class DeepRitz:
     width: int = 16
     depth: int = 2
     activation: Literal["tanh", "sin", "cubic"] = "tanh"
-    conditions: Literal["multipliers", "penalty"] = "multipliers"
+    geometry_inputs: bool = True
+    conditions: Literal["hard", "multipliers", "penalty"] | None = None
     penalty: float = 1000.0
     sampling: Literal["quadrature", "random"] = "quadrature"
     points: int | None = None
     optimizer: Literal["natural_gradient", "broyden", "lbfgs", "adam"] | None = None
     iterations: int | None = None
     learning_rate: float = 1e-3
-    tolerance: float = 1e-6
+    tolerance: float = 1e-5
 
     name: ClassVar[str] = "deep_ritz"
     accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
@@ -85,19 +93,20 @@ class DeepRitz:
         """Train; InputError if the problem has no energy, or if the energy has no minimum."""
         monitor = monitor or Monitor()
         wall, cpu = time.perf_counter(), time.process_time()
-        densities, form = energy_densities(problem), dirichlet_form(problem)
-        network = self.make_network(problem.domain, form)
+        densities, conditions = energy_densities(problem), dirichlet_form(problem)
+        strong, warnings = _strong_form(problem)
+        network, treatment = self._network(problem.domain, conditions, strong)
+        rows = [row for row in conditions.rows if treatment != "hard" or row.kind == "point"]
         theta = network.initial(seed)
-        method = self.method(network.size)
-        judge, warnings = _judge(problem, network, seed)
+        method = self._method(network.size)
         training = Training(
-            self._energy(problem, densities, form, network, theta, seed),
-            judge,
+            self._energy(densities, rows, problem.domain, network, theta, seed),
+            _judge(strong, problem.domain, network, seed),
             method,
             self.iterations or ITERATIONS[method],
             self.tolerance,
             self.learning_rate,
-            self.conditions == "multipliers",
+            treatment == "multipliers",
             monitor,
         )
         theta, reason = training.run(theta)
@@ -115,21 +124,40 @@ class DeepRitz:
             "residual": training.judged,
             "stopped_by": reason,
             "optimizer": method,
+            "conditions": treatment,
             "points": sum(len(part.points) for part in training.energy_at(0).integrals),
             "warnings": warnings,
         }
-        constants = torch.zeros(form.components, dtype=torch.float64)
+        constants = torch.zeros(conditions.components, dtype=torch.float64)
         model = mean_free(NetworkModel(network, theta, constants), problem)
         return Solution(self.name, repr(self), problem.fields, model, problem.domain.mesh(), info, problem)
 
-    def make_network(self, domain: Any, form: StrongForm) -> Network:
-        """The network for a domain and a number of scalar components."""
+    def _network(
+        self, domain: Any, conditions: StrongForm, strong: StrongForm | None
+    ) -> tuple[Network | HardNetwork, str]:
+        """The network, and how it treats the Dirichlet conditions."""
         lower, upper = domain.bounding_box
         box = tuple(map(float, lower)), tuple(map(float, upper))
         kind = {"mlp": MLP, "residual": ResidualNetwork}[self.network]
-        return kind(domain.dim, form.components, *box, self.width, self.depth, self.activation)
+        inputs: tuple[Feature, ...] = ()
+        if self.geometry_inputs and strong is not None:
+            inputs = features(strong, domain, ("corners", "holes"))
+        network = kind(
+            domain.dim, conditions.components, *box, self.width, self.depth, self.activation, inputs
+        )
+        treatment = self.conditions
+        if treatment is None and self.sampling == "random":
+            treatment = "penalty"
+        hard = None
+        if treatment == "hard":
+            hard = hard_conditions(conditions, domain)
+        elif treatment is None and not any(isinstance(f, Corner) for f in inputs):
+            hard = _smooth_hard_conditions(conditions, domain)
+        if hard is not None:
+            return HardNetwork(network, hard), "hard"
+        return network, treatment or "multipliers"
 
-    def method(self, size: int) -> str:
+    def _method(self, size: int) -> str:
         """The optimiser for a network of `size` parameters."""
         if self.optimizer is not None:
             return self.optimizer
@@ -139,29 +167,29 @@ class DeepRitz:
 
     def _energy(
         self,
-        problem: Problem,
         densities: Sequence[Density],
-        form: StrongForm,
-        network: Network,
+        rows: Sequence[Rows],
+        domain: Any,
+        network: Any,
         theta: torch.Tensor,
         seed: int,
     ) -> Callable[[int], NetworkEnergy]:
         """The energy at step k: always the same, or at fresh points."""
-        domain = problem.domain
         lower, upper = domain.bounding_box
         random = self.sampling == "random"
         count = self.points or (RANDOM_POINTS if random else int(POINTS_PER_PARAMETER * network.size))
+        inputs = getattr(network, "network", network).features
+        singular = [f.function.point for f in inputs if isinstance(f, Corner) and f.function.exponent < 1]
 
         def at(step: int, penalty: float) -> NetworkEnergy:
             if random:
                 fresh = int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
-                parts = at_random(densities, form.rows, domain, count, penalty, fresh)
+                parts = at_random(densities, rows, domain, count, penalty, fresh)
             else:
-                parts = by_quadrature(densities, form.rows, domain, count, penalty)
+                parts = by_quadrature(densities, rows, domain, count, penalty, sorted(set(singular)))
             return NetworkEnergy(network, *parts)
 
-        probe = at(0, 1.0)
-        penalty = self.penalty * probe.stiffness(theta) / float((upper - lower).min())
+        penalty = self.penalty * at(0, 1.0).stiffness(theta) / float((upper - lower).min())
         energy = at(0, penalty)
         if not random and network.size <= NEWTON_SIZE:
             least, largest = energy.spectrum(theta)
@@ -173,21 +201,34 @@ class DeepRitz:
         return (lambda step: at(step, penalty)) if random else (lambda step: energy)
 
 
-def _judge(
-    problem: Problem, network: Network, seed: int
-) -> tuple[Callable[[torch.Tensor], float], list[str]]:
-    """The strong residual on independent points as a function of theta; nan, with a warning, where there is none."""
-    domain = problem.domain
+def _smooth_hard_conditions(conditions: StrongForm, domain: Any) -> Hard | None:
+    """Distance functions and lifts, None where there are none, or none whose derivatives are bounded."""
+    try:
+        hard = hard_conditions(conditions, domain)
+    except InputError:  # its sentence is for who asks for them
+        return None
+    return hard if hard.smooth else None
+
+
+def _strong_form(problem: Problem) -> tuple[StrongForm | None, list[str]]:
+    """The strong residual, None with a warning where there is none: the energy does not need it."""
     try:
         form = strong_form(problem)
     except InputError as error:
-        return lambda theta: float("nan"), [f"the solution was not judged by the strong residual: {error}"]
+        return None, [f"the solution was not judged by the strong residual: {error}"]
+    check_determined(problem, form)
+    return form, []
+
+
+def _judge(form: StrongForm | None, domain: Any, network: Any, seed: int) -> Callable[[torch.Tensor], float]:
+    """The strong residual on independent points as a function of theta; nan where there is none."""
+    if form is None:
+        return lambda theta: math.nan
     inside = domain.interior(HELD_OUT, rule="uniform", seed=seed + 1)
     judges = collocate(form, domain, inside, seed=seed + 1)
+    free = form.free
 
     def judge(theta: torch.Tensor) -> float:
-        return relative_residual(
-            judges, lambda part, alphas: network.jets(theta, part.points, alphas), form.free
-        )
+        return relative_residual(judges, lambda part, alphas: network.jets(theta, part.points, alphas), free)
 
-    return judge, []
+    return judge
