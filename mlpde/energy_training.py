@@ -34,7 +34,7 @@ class Training:
     """One run.
 
     energy_at(step): the energy, at fresh points where the sampling is random.  judge(theta): the residual on
-    independent points, nan where there is none.  multipliers: update those of the conditions.
+    independent points, nan where there is none; decisive: it may end the run.  multipliers: update those of the conditions.
 
     A network that finds energies below the minimum, between the points of a sum, shows it on the independent points:
     the run then ends, with the parameters for which their residual, `judged`, was least.
@@ -47,6 +47,7 @@ class Training:
     tolerance: float
     learning_rate: float
     multipliers: bool
+    decisive: bool
     monitor: Monitor
     judged: float = math.nan
     best: tuple[float, torch.Tensor] | None = None
@@ -130,7 +131,7 @@ class Training:
         self.monitor.update(state.iteration, self.iterations, loss=loss, residual=self.judged)
         if self.monitor.due:
             self.monitor.checkpoint(*self._packed(energy, state))
-        if self.method != "adam":
+        if self.decisive:
             self._compare(state.theta)
         return self.judged <= self.tolerance or self.worse >= PATIENCE
 

@@ -34,6 +34,7 @@ MODELS = {
     "random_features_in_blocks": "mlpde.representation.models:TimeBlocks",
     "random_features_by_region": "mlpde.representation.models:Regionwise",
     "network": "mlpde.representation.models:NetworkModel",
+    "network_modes": "mlpde.representation.network_modes:NetworkModes",
 }
 FORMAT = 1  # of a saved solution; another one is refused
 QUADRATURE_DEGREE = 6  # of the errors, in space

@@ -62,6 +62,7 @@ LAYERS = {
     "mlpde.modes": (),
     "mlpde.solution": PICTURES,  # solution.plot(), solution.export()
     "mlpde.energy_training": SOLUTION,
+    "mlpde.eigen_training": SOLUTION,
     "mlpde.solvers.*": (
         *SOLUTION,
         "mlpde.parallel",

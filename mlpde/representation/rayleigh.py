@@ -160,3 +160,22 @@ class RayleighQuotient:
             for one, matrix, other in zip(u, self._matrices, u if v is None else v, strict=True)
         ]
         return torch.stack(values[:split]).sum(), torch.stack(values[split:]).sum()
+
+
+def rayleigh_ritz(
+    stiffness: Sequence[Integral], mass: Sequence[Integral], functions: Sequence[JetsFunction]
+) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (K,), ascending, in the span of K functions, and their coefficients (K, K), m-orthonormal columns."""
+    sums = RayleighQuotient(None, stiffness, mass)
+    with torch.no_grad():
+        entries = [sums._entries(jets) for jets in functions]
+        pairs = [[sums._forms(u, v) for v in entries] for u in entries]
+    a, m = (
+        torch.tensor([[float(pair[k]) for pair in row] for row in pairs], dtype=torch.float64) for k in (0, 1)
+    )
+    lower = torch.linalg.cholesky(m)
+    reduced = torch.linalg.solve_triangular(
+        lower, torch.linalg.solve_triangular(lower, a, upper=False).T, upper=False
+    )
+    values, vectors = torch.linalg.eigh((reduced + reduced.T) / 2)
+    return values, torch.linalg.solve_triangular(lower.T, vectors, upper=True)

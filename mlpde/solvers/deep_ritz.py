@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 
+from mlpde.eigen_training import train_modes
 from mlpde.energy_training import ITERATIONS, Training
 from mlpde.errors import InputError
 from mlpde.formulation.determined import check_determined
@@ -24,7 +25,7 @@ from mlpde.formulation.energy_points import at_random, by_quadrature, dirichlet_
 from mlpde.formulation.residual import Rows, StrongForm, strong_form
 from mlpde.formulation.sampling import collocate, relative_residual
 from mlpde.monitor import Monitor
-from mlpde.problem import Problem
+from mlpde.problem import Eigenproblem, Problem
 from mlpde.representation.features import Corner, Feature, features
 from mlpde.representation.hard_conditions import Hard, HardNetwork, hard_conditions
 from mlpde.representation.models import NetworkModel, mean_free
@@ -34,7 +35,10 @@ from mlpde.representation.networks import MLP, ResidualNetwork
 from mlpde.settings import chosen, positive, whole
 from mlpde.solution import Solution
 
-POINTS_PER_PARAMETER = 12.0  # with few points the network finds energies below the minimum, between the points
+POINTS_PER_PARAMETER = (
+    12.0  # with few points the network finds energies below the minimum, between the points
+)
+EIGEN_POINTS = 4000  # of the quadrature
 RANDOM_POINTS = 1000  # inside, a step
 NEWTON_SIZE = 1500  # parameters: up to here the natural gradient's factorisations pay
 DENSE_SIZE = 4000  # up to here a full inverse fits and pays
@@ -72,7 +76,9 @@ class DeepRitz:
     tolerance: float = 1e-5
 
     name: ClassVar[str] = "deep_ritz"
-    accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
+    accepts: ClassVar[frozenset[str]] = frozenset(
+        {"steady", "several fields", "point condition", "eigenproblem", "high dimension"}
+    )
 
     def __post_init__(self) -> None:
         optional = [name for name in ("points", "iterations") if getattr(self, name) is not None]
@@ -89,9 +95,15 @@ class DeepRitz:
                 'deep_ritz: multipliers belong to fixed points: with sampling="random" use conditions="penalty"'
             )
 
-    def solve(self, problem: Problem, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
+    def solve(
+        self, problem: Problem | Eigenproblem, *, seed: int = 0, monitor: Monitor | None = None
+    ) -> Solution:
         """Train; InputError if the problem has no energy, or if the energy has no minimum."""
         monitor = monitor or Monitor()
+        if isinstance(problem, Eigenproblem):
+            return self._solve_modes(problem, seed, monitor)
+        if not hasattr(problem.domain, "mesh") and self.sampling != "random":
+            raise InputError('deep_ritz: without a mesh there is no quadrature: use sampling="random"')
         wall, cpu = time.perf_counter(), time.process_time()
         densities, conditions = energy_densities(problem), dirichlet_form(problem)
         strong, warnings = _strong_form(problem)
@@ -107,7 +119,8 @@ class DeepRitz:
             self.tolerance,
             self.learning_rate,
             treatment == "multipliers",
-            monitor,
+            decisive=self.sampling == "quadrature" and not _singular(network),
+            monitor=monitor,
         )
         theta, reason = training.run(theta)
         if not warnings and not training.judged <= self.tolerance:
@@ -130,21 +143,36 @@ class DeepRitz:
         }
         constants = torch.zeros(conditions.components, dtype=torch.float64)
         model = mean_free(NetworkModel(network, theta, constants), problem)
-        return Solution(self.name, repr(self), problem.fields, model, problem.domain.mesh(), info, problem)
+        return Solution(self.name, repr(self), problem.fields, model, _mesh(problem.domain), info, problem)
+
+    def _solve_modes(self, problem: Eigenproblem, seed: int, monitor: Monitor) -> Solution:
+        wall, cpu = time.perf_counter(), time.process_time()
+        modes, size = train_modes(
+            problem,
+            lambda components: self._plain_network(problem.domain, components, ()),
+            self.points or EIGEN_POINTS,
+            seed,
+            monitor,
+        )
+        info = {
+            "seconds": time.perf_counter() - wall,
+            "cpu_seconds": time.process_time() - cpu,
+            "unknowns": size * problem.count,
+            "seed": seed,
+            "history": monitor.history,
+            "optimizer": "natural_gradient",
+            "warnings": [],
+        }
+        return Solution(self.name, repr(self), problem.fields, modes, _mesh(problem.domain), info, problem)
 
     def _network(
         self, domain: Any, conditions: StrongForm, strong: StrongForm | None
     ) -> tuple[Network | HardNetwork, str]:
         """The network, and how it treats the Dirichlet conditions."""
-        lower, upper = domain.bounding_box
-        box = tuple(map(float, lower)), tuple(map(float, upper))
-        kind = {"mlp": MLP, "residual": ResidualNetwork}[self.network]
         inputs: tuple[Feature, ...] = ()
         if self.geometry_inputs and strong is not None:
             inputs = features(strong, domain, ("corners", "holes"))
-        network = kind(
-            domain.dim, conditions.components, *box, self.width, self.depth, self.activation, inputs
-        )
+        network = self._plain_network(domain, conditions.components, inputs)
         treatment = self.conditions
         if treatment is None and self.sampling == "random":
             treatment = "penalty"
@@ -156,6 +184,12 @@ class DeepRitz:
         if hard is not None:
             return HardNetwork(network, hard), "hard"
         return network, treatment or "multipliers"
+
+    def _plain_network(self, domain: Any, components: int, inputs: tuple[Feature, ...]) -> Network:
+        lower, upper = domain.bounding_box
+        box = tuple(map(float, lower)), tuple(map(float, upper))
+        kind = {"mlp": MLP, "residual": ResidualNetwork}[self.network]
+        return kind(domain.dim, components, *box, self.width, self.depth, self.activation, inputs)
 
     def _method(self, size: int) -> str:
         """The optimiser for a network of `size` parameters."""
@@ -178,15 +212,14 @@ class DeepRitz:
         lower, upper = domain.bounding_box
         random = self.sampling == "random"
         count = self.points or (RANDOM_POINTS if random else int(POINTS_PER_PARAMETER * network.size))
-        inputs = getattr(network, "network", network).features
-        singular = [f.function.point for f in inputs if isinstance(f, Corner) and f.function.exponent < 1]
+        singular = _singular(network)
 
         def at(step: int, penalty: float) -> NetworkEnergy:
             if random:
                 fresh = int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
                 parts = at_random(densities, rows, domain, count, penalty, fresh)
             else:
-                parts = by_quadrature(densities, rows, domain, count, penalty, sorted(set(singular)))
+                parts = by_quadrature(densities, rows, domain, count, penalty, singular)
             return NetworkEnergy(network, *parts)
 
         penalty = self.penalty * at(0, 1.0).stiffness(theta) / float((upper - lower).min())
@@ -199,6 +232,16 @@ class DeepRitz:
                     "such as velocity and pressure, or an operator that is not positive); use PINN, or FEM"
                 )
         return (lambda step: at(step, penalty)) if random else (lambda step: energy)
+
+
+def _mesh(domain: Any) -> Any:
+    return domain.mesh() if hasattr(domain, "mesh") else None
+
+
+def _singular(network: Any) -> list[tuple[float, float]]:
+    """The corners at which an input of the network has an unbounded gradient."""
+    inputs = getattr(network, "network", network).features
+    return sorted({f.function.point for f in inputs if isinstance(f, Corner) and f.function.exponent < 1})
 
 
 def _smooth_hard_conditions(conditions: StrongForm, domain: Any) -> Hard | None:
