@@ -24,9 +24,9 @@ from mlpde.representation.product_window import WindowedNetwork
 from mlpde.representation.rayleigh import RayleighQuotient, rayleigh_ritz
 
 STEPS = 25  # natural gradients a mode, at fixed points
-ROUNDS, ROUND_STEPS = 14, 2  # in many dimensions: new points, then steps
-SAMPLE = 16_384  # points in many dimensions
-JUDGED = 4  # times as many independent points for the eigenvalues
+ROUNDS, ROUND_STEPS = 10, 4  # in many dimensions: new points, then steps
+SAMPLE = 8192  # points in many dimensions
+JUDGED = 8  # times as many independent points for the eigenvalues
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,7 @@ def train_modes(
     total = problem.count * (ROUNDS * ROUND_STEPS if meshless else STEPS)
     density = ProductDensity.uniform(np.asarray(domain.bounding_box))
     for k in range(problem.count):
-        network = _constrained(
-            make(sum(f.size for f in problem.fields)), static, positive=meshless and k == 0
-        )
+        network = _constrained(make(sum(f.size for f in problem.fields)), static)
         theta = network.initial(seed + 1000 * k)
         known = [_jets(model) for model in models]
 
@@ -116,7 +114,7 @@ def _followed(density: ProductDensity, network: Any, theta: torch.Tensor, seed: 
     return density.adapted(points, (u**2).sum(1) * weights)
 
 
-def _constrained(network: Network, problem: Problem, positive: bool) -> Any:
+def _constrained(network: Network, problem: Problem) -> Any:
     """The network with u = 0 on the Dirichlet boundary, exactly."""
     domain = problem.domain
     constrained = {name for c in problem.dirichlet for name in c.boundaries(domain)}
@@ -134,4 +132,4 @@ def _constrained(network: Network, problem: Problem, positive: bool) -> Any:
         raise InputError(
             "deep_ritz takes eigenproblems on plane domains, intervals, and boxes with u = 0 on opposite faces; use FEM"
         )
-    return WindowedNetwork(network, directions, positive)
+    return WindowedNetwork(network, directions)

@@ -34,7 +34,7 @@ class Training:
     """One run.
 
     energy_at(step): the energy, at fresh points where the sampling is random.  judge(theta): the residual on
-    independent points, nan where there is none; decisive: it may end the run.  multipliers: update those of the conditions.
+    independent points, nan where there is none; decisive: it may end the run.  multipliers: update them.
 
     A network that finds energies below the minimum, between the points of a sum, shows it on the independent points:
     the run then ends, with the parameters for which their residual, `judged`, was least.

@@ -107,7 +107,7 @@ def by_quadrature(
         if row.kind == "point":
             conditions.append(_at_point(row, penalty))
         else:
-            points, weights, _ = mesh.boundary_quadrature(row.where, DEGREE)
+            points, weights = _on_boundary(mesh, row.where, singular)
             conditions.append(Condition(row, torch.as_tensor(points), torch.as_tensor(weights), penalty))
     return integrals, conditions
 
@@ -176,6 +176,33 @@ def _inside(
             points = np.concatenate([points[outside], graded])
             weights = np.concatenate([weights[outside], measure])
     return points, weights
+
+
+def _on_boundary(
+    mesh: Any, name: str, singular: Sequence[tuple[float, ...]]
+) -> tuple[np.ndarray, np.ndarray]:
+    points, weights, _ = mesh.boundary_quadrature(name, DEGREE)
+    if not singular:
+        return points, weights
+    facets = np.flatnonzero(mesh.facet_boundaries == mesh.boundaries.index(name))
+    ends = mesh.points[mesh.facets[facets, :2]]
+    extent = np.ptp(mesh.points, axis=0).max()
+    per_facet = len(points) // len(facets)
+    kept = np.ones(len(points), dtype=bool)
+    nodes, gauss = np.polynomial.legendre.leggauss(DEGREE)
+    t, w = (1 + nodes) / 2, gauss / 2 * GRADING * ((1 + nodes) / 2) ** (GRADING - 1)
+    graded: list[tuple[np.ndarray, np.ndarray]] = []
+    for corner in singular:
+        for k, end in np.argwhere(np.linalg.norm(ends - np.asarray(corner), axis=2) < 1e-9 * extent):
+            kept[k * per_facet : (k + 1) * per_facet] = False
+            eta = t**GRADING
+            flipped = eta[:, None] if end == 0 else 1 - eta[:, None]
+            x, normals = mesh.on_facets(np.full(len(t), facets[k]), flipped)
+            graded.append((x, w * np.linalg.norm(normals, axis=1)))
+    return (
+        np.concatenate([points[kept], *(x for x, _ in graded)]),
+        np.concatenate([weights[kept], *(v for _, v in graded)]),
+    )
 
 
 def _in_cell(triangle: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Functions that vanish on the boundary of a box in any dimension, for the modes of an eigenproblem.
 
-u = w N, or u = w exp(N) for a mode without zeros (the first one of a scalar operator of second order), where
-w = prod_i (1 - y_i^2) over the constrained directions of the normalised point y in [-1, 1]^d.
+u = w N with w = prod_i (1 - y_i^2) over the constrained directions of the normalised point y in [-1, 1]^d.
 """
 
 from __future__ import annotations
@@ -19,14 +18,13 @@ Tensor = torch.Tensor
 
 @dataclass(frozen=True)
 class WindowedNetwork:
-    """A network N as w N or w exp(N), with the parameters and the protocol of N; values and first derivatives.
+    """A network N as w N, with the parameters and the protocol of N; values and first derivatives.
 
-    directions: those whose two faces carry u = 0.  positive: exp(N).
+    directions: those whose two faces carry u = 0.
     """
 
     network: Network
     directions: tuple[int, ...]
-    positive: bool = False
 
     @property
     def size(self) -> int:
@@ -61,20 +59,16 @@ class WindowedNetwork:
         factors = torch.ones_like(y)
         factors[:, list(self.directions)] = 1 - y[:, list(self.directions)] ** 2
         window = factors.prod(1)[:, None]
-        value = jets[()]
-        if self.positive:
-            value = torch.exp(value)
         found = {}
         for alpha in wanted:
             if not alpha:
-                found[alpha] = window * value
+                found[alpha] = window * jets[()]
                 continue
             (i,) = alpha
-            derivative = value * jets[alpha] if self.positive else jets[alpha]
-            found[alpha] = window * derivative
+            found[alpha] = window * jets[alpha]
             if i in self.directions:
                 others = torch.cat([factors[:, :i], factors[:, i + 1 :]], 1).prod(1)
-                found[alpha] = found[alpha] - (2 * y[:, i] * slope[i] * others)[:, None] * value
+                found[alpha] = found[alpha] - (2 * y[:, i] * slope[i] * others)[:, None] * jets[()]
         return found
 
 

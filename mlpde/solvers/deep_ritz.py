@@ -119,7 +119,7 @@ class DeepRitz:
             self.tolerance,
             self.learning_rate,
             treatment == "multipliers",
-            decisive=self.sampling == "quadrature" and not _singular(network),
+            decisive=self.sampling == "quadrature",
             monitor=monitor,
         )
         theta, reason = training.run(theta)
