@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from geometry.corners import Corner, find_corners
+from geometry.corners import Corner, find_corners, find_tips
 from geometry.errors import GeometryError
 from geometry.mesh import Mesh
 from geometry.names import unknown_name
@@ -358,14 +358,16 @@ class Domain:
     def corners(self) -> tuple[Corner, ...]:
         """dim 2: the vertices of the boundary with their interior angles and the boundaries that meet; else none.
 
-        A finished mesh has no curves, and no corners either.
+        Where a slit ends inside, the angle is 2 pi.  A finished mesh has no curves, and no corners either.
         """
         if self.dim != 2:
             return ()
         outer = {tag: name for name, tags in self._cad.groups.boundaries.items() for tag in tags}
         slits = {abs(tag) for tag in outer if tag < 0}
         curves = {tag: curve for tag, curve in self._cad.curves.items() if abs(tag) not in slits}
-        return find_corners(curves, self._sides, outer)
+        once = {tag: curve for tag, curve in self._cad.curves.items() if tag > 0}
+        tips = find_tips(once, {tag: name for tag, name in outer.items() if tag in slits})
+        return find_corners(curves, self._sides, outer) + tips
 
     @cached_property
     def pieces(self) -> dict[str, tuple[Piece, ...]]:

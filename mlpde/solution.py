@@ -35,6 +35,7 @@ MODELS = {
     "random_features_by_region": "mlpde.representation.models:Regionwise",
     "mean_free": "mlpde.representation.models:MeanFree",
     "network": "mlpde.representation.models:NetworkModel",
+    "network_modes": "mlpde.representation.network_modes:NetworkModes",
 }
 FORMAT = 1  # of a saved solution; another one is refused
 QUADRATURE_DEGREE = 6  # of the errors, in space

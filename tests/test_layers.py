@@ -62,7 +62,13 @@ LAYERS = {
     "mlpde.settings": ("mlpde.errors",),
     "mlpde.modes": (),
     "mlpde.solution": PICTURES,  # solution.plot(), solution.export()
-    "mlpde.solvers.*": (*SOLUTION, "mlpde.parallel"),  # neither another solver nor the table of them
+    "mlpde.energy_training": SOLUTION,
+    "mlpde.eigen_training": SOLUTION,
+    "mlpde.solvers.*": (
+        *SOLUTION,
+        "mlpde.parallel",
+        "mlpde.energy_training",
+    ),  # neither another solver nor the table of them
     "mlpde.exact": SOLUTION,
     "mlpde.machine": (),
     "mlpde.fields": PICTURES,

@@ -171,12 +171,19 @@ def build_form(problem: Problem, unknowns: list, tests: list, omega: Omega) -> u
         what = "weak_form"
         form = call_user(problem.weak_form, (unpacked(unknowns), unpacked(tests), omega), what)
     else:
-        assert problem.energy is not None
-        what = "energy"
-        form = energy = call_user(problem.energy, (unpacked(unknowns), omega), what)
-        if isinstance(energy, ufl.Form):
-            parts = [ufl.derivative(energy, u, v) for u, v in zip(unknowns, tests, strict=True)]
-            form = sum(parts[1:], parts[0])
+        energy = energy_form(problem, unknowns, omega)
+        parts = [ufl.derivative(energy, u, v) for u, v in zip(unknowns, tests, strict=True)]
+        form = sum(parts[1:], parts[0])
+    return _checked_form(form, what)
+
+
+def energy_form(problem: Problem, unknowns: list, omega: Omega) -> ufl.Form:
+    """The energy of `problem` as a UFL form; InputError if it is none."""
+    assert problem.energy is not None
+    return _checked_form(call_user(problem.energy, (unpacked(unknowns), omega), "energy"), "energy")
+
+
+def _checked_form(form: Any, what: str) -> ufl.Form:
     if not isinstance(form, ufl.Form):
         raise InputError(
             f"{what} must return an integral such as ... * omega.dx; it returned {shortened(form)}"

@@ -74,7 +74,7 @@ def corner_functions(form: StrongForm, domain: Any, start: float | None = None) 
         near = np.array(corner.point) + NEAR * extent * np.array([np.cos(inward), np.sin(inward)])
         if not _laplacian(interior, near, start):
             continue
-        for k in range(1, 3):
+        for k in range(1, 4):
             exponent = (k if first == second else k - 0.5) * np.pi / corner.angle
             if exponent < SMOOTH and abs(exponent - round(exponent)) > 1e-6:
                 kind = "sin" if first == "dirichlet" else "cos"

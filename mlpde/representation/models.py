@@ -17,6 +17,7 @@ from mlpde.representation.hard_conditions import Hard, HardNetwork, Lift, Trace
 from mlpde.representation.network import Network
 from mlpde.representation.networks import NETWORKS
 from mlpde.representation.partition_of_unity import Alpha
+from mlpde.representation.product_window import WindowedNetwork
 from mlpde.representation.random_features import RandomFeatures
 
 QUADRATURE_DEGREE = 8  # of the means
@@ -187,7 +188,7 @@ def _named(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarra
 class NetworkModel:
     """A network with its parameters (P,); `shift` (components,) is added to the values."""
 
-    network: Network | HardNetwork
+    network: Network | HardNetwork | WindowedNetwork
     parameters: torch.Tensor
     shift: torch.Tensor
 
@@ -211,7 +212,7 @@ class NetworkModel:
 
 PARTS: dict[str, Any] = {
     part.__name__: part
-    for part in (*NETWORKS, HardNetwork, Hard, Lift, Trace, Distance, Wall, Segment, Arc)
+    for part in (*NETWORKS, WindowedNetwork, HardNetwork, Hard, Lift, Trace, Distance, Wall, Segment, Arc)
     + (Corner, CornerFunction, LogDistance, WallDistance)
 }
 
