@@ -16,7 +16,7 @@ import torch
 
 from mlpde.errors import InputError
 from mlpde.formulation.determined import check_determined
-from mlpde.formulation.residual import Rows, strong_form
+from mlpde.formulation.residual import PointwiseRows, strong_form
 from mlpde.formulation.sampling import Located, collocate, relative_residual
 from mlpde.monitor import Monitor
 from mlpde.optimize.gauss_newton import State, gauss_newton
@@ -136,7 +136,7 @@ class PINN:
 class _Weighted(NamedTuple):
     """A group of rows whose residual is a mean square, of the size of the unknown rather than of its derivatives."""
 
-    rows: Rows
+    rows: PointwiseRows
     points: torch.Tensor
     normals: torch.Tensor | None
     weights: torch.Tensor  # (equations,)
