@@ -29,7 +29,7 @@ def estimated_jets(
     derivatives: Iterable[Alpha],
     dim: int,
     method: Method,
-    generator: torch.Generator,
+    generator: torch.Generator | None = None,
 ) -> Jets:
     """`network.jets` at points (n, D) with an estimate of the Laplacian in the first `dim` directions, if asked for."""
     wanted = set(derivatives)
@@ -45,7 +45,7 @@ def _along_signs(
     points: torch.Tensor,
     others: set[Alpha],
     dim: int,
-    generator: torch.Generator,
+    generator: torch.Generator | None,
 ) -> Jets:
     signs = 2.0 * torch.randint(2, points.shape, generator=generator).to(points) - 1.0
     signs[:, dim:] = 0.0
@@ -60,7 +60,7 @@ def _by_shifts(
     points: torch.Tensor,
     others: set[Alpha],
     dim: int,
-    generator: torch.Generator,
+    generator: torch.Generator | None,
 ) -> Jets:
     half = 0.5 * (points.new_tensor(network.upper) - points.new_tensor(network.lower))[:dim]
     step = STEP * half.min()
@@ -71,8 +71,4 @@ def _by_shifts(
     here = network.jets(theta, points, others | set(directions))
     there = network.jets(theta, moved, directions)
     change = torch.stack([there[i] - here[i] for i in directions], -1)  # (n, M, dim)
-    return {alpha: here[alpha] for alpha in others} | {
-        laplacian(dim): (change * xi[:, None]).sum(-1) / step
-    }
-
-
+    return {alpha: here[alpha] for alpha in others} | {laplacian(dim): (change * xi[:, None]).sum(-1) / step}
