@@ -1,8 +1,8 @@
 """Automatic weights of residuals: every equation divided by its size for the slowest mode of the domain.
 
 An equation sum c_alpha D^alpha u = f is divided by the sum over its terms of rms(c_alpha) |D^alpha| with
-|d/dx_i| = pi / L, L the shortest side of the domain, |d/dt| = pi / T, and |Lap| = d (pi / L)^2.  So all equations are in
-the units of the unknown, and no weight is left to choose.
+|d/dx_i| = pi / L, L the shortest side of the domain, |d/dt| = pi / T, and |Lap| = d (pi / L)^2.  So all equations are
+in the units of the unknown, and no weight is left to choose.
 """
 
 from __future__ import annotations

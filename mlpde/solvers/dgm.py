@@ -57,12 +57,12 @@ class DGM:
 
     network: Literal["gated", "mlp"] = "gated"
     width: int = 16
-    depth: int = 2
+    depth: int = 1
     activation: Literal["tanh", "sin", "sigmoid"] = "tanh"
     points: int = 500
     steps: int = 300
     learning_rate: float = 5e-3
-    refine: int = 600
+    refine: int = 500
     resample: int = 100
     laplacian: Literal["exact", "random_directions", "monte_carlo"] = "exact"
     weights: Literal["automatic", "one"] = "automatic"

@@ -56,8 +56,6 @@ def test_estimates_are_differentiable_in_the_parameters():
     net, x = network(GatedNetwork), points(50)
     for method in ("random_directions", "monte_carlo"):
         theta = net.initial(4).requires_grad_()
-        jets = estimated_jets(
-            net, theta, x, [laplacian(DIM)], DIM, method, torch.Generator().manual_seed(0)
-        )
+        jets = estimated_jets(net, theta, x, [laplacian(DIM)], DIM, method, torch.Generator().manual_seed(0))
         (slope,) = torch.autograd.grad(jets[laplacian(DIM)].square().mean(), theta)
         assert slope.isfinite().all() and slope.abs().max() > 0
