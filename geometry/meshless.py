@@ -10,7 +10,6 @@ from geometry.errors import GeometryError
 from geometry.names import unknown_name
 from geometry.sampling import check_count, lattice_in_box, sobol
 
-
 QUADRATURE_POINTS = 2**13  # of a Sobol sum, whatever the degree that is asked for
 QUADRATURE_SEED = 20  # not one of those that a solver counts from
 
