@@ -1,4 +1,4 @@
-"""-Lap u + pi^2 u = 2 pi^2 sum cos(pi x_k) on the unit box with no flux through it: u = sum cos(pi x_k), in 5 dimensions.
+"""-Lap u + pi^2 u = 2 pi^2 sum cos(pi x_k) on the unit box in five dimensions, no flux through it: u = sum cos(pi x_k).
 
 E and Yu (arXiv 1710.00211, section 3.4) report a relative error of 1.3 % (d = 5) and 1.9 % (d = 10) by Deep Ritz.
 """

@@ -90,7 +90,7 @@ def test_an_estimated_laplacian_leaves_the_mean_of_loss_and_gradient(method):
     samples = torch.stack(
         [
             torch.cat([torch.as_tensor(part).reshape(-1) for part in loss(theta, located, method, generator)])
-            for _ in range(500)
+            for _ in range(200)
         ]
     )
     deviation = (samples.mean(0) - known) / (samples.std(0) / len(samples) ** 0.5).clamp(min=1e-12)
@@ -149,7 +149,7 @@ def test_nan_stops_at_once_with_the_step_named():
         weak_form=lambda u, v, o: (ufl.inner(ufl.grad(u), ufl.grad(v)) + ufl.exp(u) * v) * o.dx,
         dirichlet=problem.dirichlet,
     )
-    with pytest.raises(FloatingPointError, match="not finite at step [0-9]+ of adam"):
+    with pytest.raises(FloatingPointError, match=r"not finite at step [0-9]+ of adam"):
         solve(problem, replace(SMALL, learning_rate=1e4))
 
 

@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 
-from mlpde.errors import InputError
 from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import PointwiseRows, strong_form
 from mlpde.formulation.sampling import Located, collocate, relative_residual
+from mlpde.formulation.weighting import sizes
 from mlpde.monitor import Monitor
 from mlpde.optimize.gauss_newton import State, gauss_newton
 from mlpde.representation.models import NetworkModel, mean_free
@@ -46,7 +46,9 @@ class PINN:
     tolerance: float = 1e-8
 
     name: ClassVar[str] = "pinn"
-    accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
+    accepts: ClassVar[frozenset[str]] = frozenset(
+        {"steady", "several fields", "point condition", "high dimension"}
+    )
 
     def __post_init__(self) -> None:
         whole(self, 1, "width", "depth", "iterations", *(["points"] if self.points is not None else []))
@@ -67,15 +69,15 @@ class PINN:
         form = strong_form(problem)
         check_determined(problem, form)
         network = self.network(domain, form.components)
-        count = math.ceil(ROWS_PER_PARAMETER * network.size) if self.points is None else self.points
+        meshed = hasattr(domain, "mesh")
+        share = 1.0 if meshed else 0.5  # without a mesh the boundary has as many points as the inside
+        count = math.ceil(share * ROWS_PER_PARAMETER * network.size) if self.points is None else self.points
         judges = collocate(
             form, domain, domain.interior(HELD_OUT, rule="uniform", seed=seed + 1), seed=seed + 1
         )
         theta = network.initial(seed)
-        lower, upper = domain.bounding_box
-        length = float((upper - lower).min())
         groups = [
-            _weighted(located, network, theta, length)
+            _weighted(located, network, theta, domain)
             for located in collocate(form, domain, domain.interior(count, rule="sobol", seed=seed))
         ]
 
@@ -130,7 +132,9 @@ class PINN:
         }
         constants = torch.zeros(form.components, dtype=torch.float64)
         model = mean_free(NetworkModel(network, result.theta, constants), problem)
-        return Solution(self.name, repr(self), problem.fields, model, domain.mesh(), info, problem)
+        return Solution(
+            self.name, repr(self), problem.fields, model, domain.mesh() if meshed else None, info, problem
+        )
 
 
 class _Weighted(NamedTuple):
@@ -149,23 +153,11 @@ class _Weighted(NamedTuple):
         return self.rows.residual(self.points, self.normals, jets) * self.weights
 
 
-def _weighted(located: Located, network: MLP, theta: torch.Tensor, length: float) -> _Weighted:
-    """Divide each equation by sum over its terms of rms(c) (pi / length)^|alpha|, its size for the slowest mode.
-
-    So all equations are in the units of the unknown, and no weight is left to choose.
-    """
-    rows, points, normals = located.rows, located.points, located.normals
-    with torch.no_grad():
-        jets = network.jets(theta, points, sorted(rows.derivatives))
-        _, terms = rows.linearise(points, normals, jets)
-    size = points.new_zeros(rows.equations)
-    for equation, _, alpha, coefficient in terms:
-        size[equation] += coefficient.square().mean().sqrt() * (math.pi / length) ** len(alpha)
-    if not (size > 0).all():
-        raise InputError(
-            f"an equation of the {rows.kind} residual on {rows.where!r} does not contain the unknowns"
-        )
-    return _Weighted(rows, points, normals, 1 / (size * math.sqrt(len(points))))
+def _weighted(located: Located, network: MLP, theta: torch.Tensor, domain: Any) -> _Weighted:
+    size = sizes(located, lambda side, alphas: network.jets(theta, side.points, alphas), domain)
+    return _Weighted(
+        located.rows, located.points, located.normals, 1 / (size * math.sqrt(len(located.points)))
+    )
 
 
 def _resumed(monitor: Monitor) -> State | None:
