@@ -22,6 +22,7 @@ PICTURES = (
     *SOLUTION,
     "mlpde.fields",
     "mlpde.series",
+    "mlpde.slices",
     "mlpde.scales",
     "mlpde.plotting",
     "mlpde.rendering",
@@ -73,6 +74,7 @@ LAYERS = {
     "mlpde.machine": (),
     "mlpde.fields": PICTURES,
     "mlpde.series": PICTURES,
+    "mlpde.slices": PICTURES,
     "mlpde.scales": PICTURES,
     "mlpde.plotting": PICTURES,
     "mlpde.rendering": (),  # a script of its own as well

@@ -19,10 +19,12 @@ QUICK = {
     "fem": {"estimate": False, "tolerance": None},
     "rfm": {"max_unknowns": 1000},
     "pinn": {"depth": 2, "iterations": 30},
+    "dgm": {"width": 8, "points": 100, "steps": 100, "refine": 100, "resample": 50},
 }
 REFINED = ("nist_corner", "nist_line_singularity", "nist_peak", "nist_wave_front")  # by FEM, as the case says
 EIGENVALUES = IN_TIME = SEMILINEAR = "does not take"
 PERIODIC = "it has 'periodic', the solver takes"
+HIGH = "it has 'high dimension'"
 INFINITE = "a coefficient or datum of the interior residual on 'domain' is not finite"
 # Relative L2 errors (the largest of the fields) that the small runs stay below, or the sentence of the refusal.  Where
 # the solution is singular (corners, where conditions change, where the lid meets the walls) its strong residual is not
@@ -61,12 +63,17 @@ LIMITS: dict[str, dict[str, float | str]] = {
     "poisson_high_frequency": {"fem": 0.1, "rfm": 0.1, "pinn": 10.0},
     "plate_with_holes": {"fem": 1e-3, "rfm": 2e-3, "pinn": 0.2},
     "schroedinger_st": {"fem": 1e-2, "rfm": 1e-2, "pinn": IN_TIME},
-    "square_poisson": {"fem": 1e-3, "rfm": 1e-12, "pinn": 1e-6},
+    "square_poisson": {"fem": 1e-3, "rfm": 1e-12, "pinn": 1e-6, "dgm": 0.05},
     "stokes_cluster": {"fem": 0.02, "rfm": 1.5, "pinn": 1.5},
     "stokes_driven": {"fem": 0.02, "rfm": 1.5, "pinn": 1.5},
     "stokes_three_holes": {"fem": 2e-3, "rfm": 1e-4, "pinn": 1e-4},
     "timoshenko_beam": {"fem": 1e-2, "rfm": 1e-12, "pinn": 1.0},
     "variable_coefficient": {"fem": 1e-3, "rfm": 1e-10, "pinn": 1e-2},
+    "laplace_10d": {"fem": HIGH, "rfm": HIGH, "pinn": 0.05, "dgm": 0.05},
+    "neumann_5d": {"fem": HIGH, "rfm": HIGH, "pinn": 0.5, "dgm": 1.0},
+    "neumann_10d": {"fem": HIGH, "rfm": HIGH, "pinn": 1.0, "dgm": 1.0},
+    "parabolic_10d": {"fem": "'high dimension'", "rfm": HIGH, "pinn": IN_TIME, "dgm": 0.02},
+    "wan_5d": {"fem": HIGH, "rfm": HIGH, "pinn": 1e-3, "dgm": 0.02},
     "wave_st": {"fem": 0.2, "rfm": 0.05, "pinn": IN_TIME},
 }
 SLOW = {
@@ -81,13 +88,15 @@ SLOW = {
     *((case, "pinn") for case in ("poisson_high_frequency", "timoshenko_beam")),
     *((case, "rfm") for case in ("kirsch_plate", "lid_driven_cavity", "neo_hookean_block", "ns2d_backstep")),
     *((case, "pinn") for case in ("ball_poisson", "kirsch_plate", "lid_driven_cavity", "neo_hookean_block")),
+    *((case, "pinn") for case in ("laplace_10d", "neumann_10d", "neumann_5d")),
+    *((case, "dgm") for case in ("neumann_10d", "neumann_5d", "parabolic_10d")),
     *((case, "pinn") for case in ("ns2d_backstep", "stokes_driven", "stokes_three_holes")),
     *((case, "pinn") for case in ("cylinder_flow", "hole_cluster_elasticity", "stokes_cluster")),
 }
 RUNS = [
     pytest.param(case, name, marks=pytest.mark.slow if (case, name) in SLOW else ())
     for case in CASES
-    for name in SOLVERS
+    for name in LIMITS[case]
 ]
 
 

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from geometry.sampling import shares
 from mlpde.errors import InputError
-from mlpde.formulation.residual import Rows, StrongForm, Term
+from mlpde.formulation.residual import PointwiseRows, StrongForm, Term
 from mlpde.formulation.space_time import SpaceTime
 from mlpde.formulation.torch_expression import Alpha, Jets, Tensor
 
@@ -24,7 +25,7 @@ class Located(NamedTuple):
     other: the second side of rows that join two points, whose residual is added to that of the first.
     """
 
-    rows: Rows
+    rows: PointwiseRows
     points: Tensor
     normals: Tensor | None
     other: Located | None = None
@@ -54,6 +55,8 @@ def collocate(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | Non
     For a problem in time the domain is a SpaceTime.  The interior equations hold at the boundary points as well, and at
     the first and the last time: without them the residual is extrapolated over the last spacing.
     """
+    if not hasattr(getattr(domain, "domain", domain), "mesh"):
+        return _scatter(form, domain, inside, seed)
     volume = float(domain.quadrature(0)[1].sum())
     spacing = (volume / len(inside)) ** (1 / domain.dim)
     walls = {}
@@ -69,7 +72,7 @@ def collocate(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | Non
     points = np.concatenate(everywhere)
     region = _regions(domain, points) if len(domain.regions) > 1 else np.full(len(points), domain.regions[0])
 
-    def located(rows: Rows, points: np.ndarray, normals: np.ndarray | None = None) -> Located:
+    def located(rows: PointwiseRows, points: np.ndarray, normals: np.ndarray | None = None) -> Located:
         return Located(rows, torch.as_tensor(points), None if normals is None else torch.as_tensor(normals))
 
     parts = []
@@ -100,6 +103,36 @@ def collocate(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | Non
         shift = _shift(domain, first.where, second.where)
         one = located(first, on_wall, normals)
         parts.append(one._replace(other=located(second, on_wall + shift, -normals)))
+    return parts
+
+
+def _scatter(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | None) -> list[Located]:
+    """`collocate` on a Box or a Ball: as many points on the boundary as inside, spread over the faces by measure.
+
+    In high dimension nearly all of the volume is near the boundary, so the interior equations need no points on it.
+    """
+    measures = {name: domain.boundary(name, 1)[1].sum() for name in domain.boundaries}
+    split = shares(max(len(inside), len(measures)), np.array(list(measures.values())))
+    counts = dict(zip(measures, map(int, split), strict=True))
+    parts = []
+    for rows in form.rows:
+        normals = None
+        if rows.kind == "interior":
+            points = inside
+        elif rows.kind == "point":
+            points = np.asarray(rows.where, float).reshape(1, -1)
+        elif rows.kind == "initial":
+            points = domain.section(domain.start, len(inside), seed or 0)
+        else:
+            names = (rows.where,) if isinstance(rows.where, str) else rows.where
+            faces = [
+                domain.boundary(name, counts[name], seed=None if seed is None else seed * len(names) + k)
+                for k, name in enumerate(names)
+            ]
+            points, normals = (np.concatenate([face[i] for face in faces]) for i in (0, 2))
+        parts.append(
+            Located(rows, torch.as_tensor(points), None if normals is None else torch.as_tensor(normals))
+        )
     return parts
 
 
