@@ -18,6 +18,7 @@ SOLVERS = {
     "fem": "reference_fem:FEM",
     "rfm": "mlpde.solvers.rfm:RFM",
     "pinn": "mlpde.solvers.pinn:PINN",
+    "wan": "mlpde.solvers.wan:WAN",
 }
 
 
