@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from mlpde.representation.networks import MLP
+from mlpde.representation.network import Network
+from mlpde.representation.networks import NETWORKS
 from mlpde.representation.partition_of_unity import Alpha
 from mlpde.representation.random_features import RandomFeatures
 
@@ -128,7 +129,7 @@ def _named(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarra
 class NetworkModel:
     """A network with its parameters (P,); `shift` (components,) is added to the values."""
 
-    network: MLP
+    network: Network
     parameters: torch.Tensor
     shift: torch.Tensor
 
@@ -142,13 +143,17 @@ class NetworkModel:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and settings for `from_state`."""
-        return {"parameters": self.parameters.numpy(), "shift": self.shift.numpy()}, asdict(self.network)
+        arrays = {"parameters": self.parameters.numpy(), "shift": self.shift.numpy()}
+        return arrays, {"network": type(self.network).__name__} | asdict(self.network)
 
     @classmethod
     def from_state(cls, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> NetworkModel:
         """The model that `state` described."""
-        settings = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-        return cls(MLP(**settings), *(torch.as_tensor(arrays[name]) for name in ("parameters", "shift")))
+        sizes: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k != "network"
+        }
+        network = NETWORKS[settings["network"]](**sizes)
+        return cls(network, *(torch.as_tensor(arrays[name]) for name in ("parameters", "shift")))
 
 
 def shifted(jets: Mapping[Alpha, torch.Tensor], shift: torch.Tensor) -> dict[Alpha, np.ndarray]:

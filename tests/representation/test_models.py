@@ -9,6 +9,9 @@ from geometry import rectangle
 from mlpde import Dirichlet, Field, Problem
 from mlpde.formulation.residual import strong_form
 from mlpde.formulation.sampling import collocate, relative_residual
+from mlpde.representation.models import NetworkModel
+from mlpde.representation.networks import NETWORKS
+from mlpde.solution import Solution
 from mlpde.solvers.pinn import PINN
 from mlpde.solvers.rfm import RFM
 
@@ -69,3 +72,18 @@ def test_a_large_constant_in_a_mean_zero_field_hides_no_residual():
 
     assert residual(0.0) > 0.1
     assert residual(1e8) == pytest.approx(residual(0.0), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_saved_network_is_the_same_network(name, tmp_path):
+    domain = rectangle(0.0, 0.0, 2.0, 1.0)
+    network = NETWORKS[name](2, 1, (0.0, 0.0), (2.0, 1.0), width=5, depth=2)
+    model = NetworkModel(network, network.initial(3), torch.ones(1, dtype=torch.float64))
+    fields = (Field("u"),)
+    restored = Solution.load(
+        Solution("pinn", "", fields, model, domain.mesh(), {}, None).save(tmp_path / "one")
+    )
+    points = domain.interior(20)
+    assert restored.model.network == network
+    for alpha, values in model.jets(points, [(), (1,), (0, 1)]).items():
+        assert np.array_equal(restored.model.jets(points, [alpha])[alpha], values)
