@@ -108,9 +108,7 @@ class _Table:
         where, xi = np.repeat(cells, len(weights)), np.tile(xi, (len(cells), 1))
         measure = np.linalg.det(self.mesh.jacobians(where, xi))
         points = self.mesh.map(where, xi)
-        return Tabulated(
-            points, np.tile(weights, len(cells)) * measure, None, *self._functions(where, xi)
-        )
+        return Tabulated(points, np.tile(weights, len(cells)) * measure, None, *self._functions(where, xi))
 
     def on_facets(self, facets: NDArray, quadrature_degree: int) -> Tabulated:
         """At the quadrature points of facets."""

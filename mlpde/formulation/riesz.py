@@ -130,6 +130,12 @@ class RieszResidual:
             slope = slope + piece.test @ part.numpy()
         return total / self._size, slope / self._size[:, None]
 
+    def rms(self, state: State) -> NDArray:
+        """The size (M,) of a function, as its root mean square at the quadrature points."""
+        inside = [piece.points for piece in self._pieces if piece.rows.kind == "weak"]
+        values = torch.cat([state(points, [()])[()] for points in inside])
+        return values.square().mean(0).sqrt().numpy()
+
     def relative(self, state: State) -> float:
         """0 if the equations hold for every test function, 1 if they do not at all; the largest of the components.
 

@@ -71,9 +71,7 @@ def weak_residual(problem: Problem) -> WeakResidual:
     integrands: list[Integrand] = []
     for region, source in form.source.items():
         columns = {Factor(m): b for m, b in enumerate(source)}
-        columns |= {
-            Factor(m, j): a for m, row in enumerate(form.flux[region]) for j, a in enumerate(row)
-        }
+        columns |= {Factor(m, j): a for m, row in enumerate(form.flux[region]) for j, a in enumerate(row)}
         integrands += _split("weak", region, columns, form, problem)
     fixed = {}
     conditions = []
