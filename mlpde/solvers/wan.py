@@ -1,8 +1,8 @@
 """Weak adversarial network: the weak residual of a multilayer perceptron against the test function that sees it best.
 
 Zang, Bao, Ye, Zhou, J. Comput. Phys. 411, 2020, doi:10.1016/j.jcp.2020.109409, arXiv:1907.08272.  There the test
-function is a second network, trained to maximise what the first one minimises.  Here, where the domain has a mesh, it is
-the exact one of a finite element space, and the problem a nonlinear least-squares one (see `formulation.riesz`).
+function is a second network, trained to maximise what the first one minimises.  Here, where the domain has a mesh, it
+is the exact one of a finite element space, and the problem a nonlinear least-squares one (see `formulation.riesz`).
 """
 
 from __future__ import annotations
