@@ -14,6 +14,7 @@ from geometry.corners import Corner, find_corners
 from geometry.errors import GeometryError
 from geometry.mesh import Mesh
 from geometry.names import unknown_name
+from geometry.pieces import Piece, find_pieces
 from geometry.places import rounded
 from geometry.size_map import SizeMap
 
@@ -338,6 +339,14 @@ class Domain:
         slits = {abs(tag) for tag in outer if tag < 0}
         curves = {tag: curve for tag, curve in self._cad.curves.items() if abs(tag) not in slits}
         return find_corners(curves, self._sides, outer)
+
+    @cached_property
+    def pieces(self) -> dict[str, tuple[Piece, ...]]:
+        """dim 2: the straight and circular pieces of every boundary that consists of such; else empty.
+
+        A finished mesh has no curves, and no pieces either.
+        """
+        return find_pieces(self._cad.curves, self._cad.groups.boundaries) if self.dim == 2 else {}
 
     def _on_surfaces(self, name: str, n: int, seed: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         from geometry.gmsh_session import gmsh_session

@@ -54,6 +54,16 @@ class Channels:
         """Number of channels."""
         return self.split + len(self.second) + len(self.traces)
 
+    @property
+    def curved(self) -> bool:
+        """True if derivatives of second order are carried."""
+        return self.count > self.split
+
+    @property
+    def carried(self) -> list[Alpha]:
+        """The derivative in each channel."""
+        return [(), *((i,) for i in self.first), *self.second, *map(laplacian, self.traces)]
+
     def cross(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """The products a_i b_j of first derivatives, one for every second derivative, and sum_i a_i b_i for a trace."""
         place = {i: 1 + k for k, i in enumerate(self.first)}
@@ -63,8 +73,7 @@ class Channels:
 
     def select(self, jet: torch.Tensor) -> Jets:
         """The requested derivatives by name."""
-        carried = [(), *((i,) for i in self.first), *self.second, *map(laplacian, self.traces)]
-        position = {alpha: k for k, alpha in enumerate(carried)}
+        position = {alpha: k for k, alpha in enumerate(self.carried)}
         return {alpha: jet[position[alpha]] for alpha in self.requested}
 
 
@@ -86,7 +95,7 @@ def linear(jet: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch
 def product(a: torch.Tensor, b: torch.Tensor, channels: Channels) -> torch.Tensor:
     """a b: the product rule up to a_i b_j + a_j b_i + a b_ij + a_ij b."""
     parts = [a[:1] * b[:1], a[0] * b[1:] + a[1:] * b[0]]
-    if channels.count > channels.split:
+    if channels.curved:
         second = parts[1][channels.split - 1 :] + channels.cross(a, b) + channels.cross(b, a)
         parts[1:] = [parts[1][: channels.split - 1], second]
     return torch.cat(parts)
@@ -100,7 +109,7 @@ def composed(derivatives: Iterable[torch.Tensor], a: torch.Tensor, channels: Cha
         return value
     slope = next(found)
     parts = [value, slope * a[1 : channels.split]]
-    if channels.count > channels.split:
+    if channels.curved:
         parts.append(slope * a[channels.split :] + next(found) * channels.cross(a, a))
     return torch.cat(parts)
 

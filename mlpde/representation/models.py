@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from geometry.pieces import Arc, Segment
+from mlpde.representation.corner_functions import CornerFunction
+from mlpde.representation.distances import Distance, Wall
+from mlpde.representation.features import Corner, LogDistance, WallDistance
+from mlpde.representation.hard_conditions import Hard, HardNetwork, Lift, Trace
 from mlpde.representation.network import Network
 from mlpde.representation.networks import NETWORKS
 from mlpde.representation.partition_of_unity import Alpha
@@ -129,7 +134,7 @@ def _named(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarra
 class NetworkModel:
     """A network with its parameters (P,); `shift` (components,) is added to the values."""
 
-    network: Network
+    network: Network | HardNetwork
     parameters: torch.Tensor
     shift: torch.Tensor
 
@@ -143,17 +148,35 @@ class NetworkModel:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and settings for `from_state`."""
-        arrays = {"parameters": self.parameters.numpy(), "shift": self.shift.numpy()}
-        return arrays, {"network": type(self.network).__name__} | asdict(self.network)
+        return {"parameters": self.parameters.numpy(), "shift": self.shift.numpy()}, _described(self.network)
 
     @classmethod
     def from_state(cls, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> NetworkModel:
         """The model that `state` described."""
-        sizes: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k != "network"
-        }
-        network = NETWORKS[settings["network"]](**sizes)
-        return cls(network, *(torch.as_tensor(arrays[name]) for name in ("parameters", "shift")))
+        return cls(_rebuilt(settings), *(torch.as_tensor(arrays[name]) for name in ("parameters", "shift")))
+
+
+PARTS: dict[str, Any] = {
+    part.__name__: part
+    for part in (*NETWORKS, HardNetwork, Hard, Lift, Trace, Distance, Wall, Segment, Arc)
+    + (Corner, CornerFunction, LogDistance, WallDistance)
+}
+
+
+def _described(part: Any) -> Any:
+    """A frozen dataclass or named tuple of PARTS as plain data, its class under "kind"."""
+    if type(part).__name__ in PARTS:
+        names = getattr(part, "_fields", None) or [f.name for f in fields(part)]
+        return {"kind": type(part).__name__} | {name: _described(getattr(part, name)) for name in names}
+    return [_described(p) for p in part] if isinstance(part, tuple) else part
+
+
+def _rebuilt(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return PARTS[data["kind"]](
+            **{name: _rebuilt(value) for name, value in data.items() if name != "kind"}
+        )
+    return tuple(_rebuilt(d) for d in data) if isinstance(data, list) else data
 
 
 def shifted(jets: Mapping[Alpha, torch.Tensor], shift: torch.Tensor) -> dict[Alpha, np.ndarray]:

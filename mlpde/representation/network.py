@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
+from typing import Protocol
 
 import torch
 
 from mlpde.formulation.torch_expression import Alpha, Jets
+from mlpde.representation.differentiation import at_points
 from mlpde.representation.jets import ACTIVATIONS, Channels, coordinates, linear
 
 BATCH = 2048  # points propagated at once: the channels of one layer stay in the cache
@@ -26,6 +29,14 @@ class Layers:
         return self.outputs[layer]
 
 
+class Feature(Protocol):
+    """A function of the point as a further input."""
+
+    def jet(self, points: torch.Tensor, channels: Channels) -> torch.Tensor:
+        """(channels, n, 1) at points (n, D)."""
+        ...
+
+
 @dataclass(frozen=True)
 class Network:
     """A function u(y) of the normalised point y in [-1, 1]^D, made of linear layers and of what `jets` can do.
@@ -33,7 +44,8 @@ class Network:
     `inputs` D, `outputs` M, layers of `width` neurons. `lower` and `upper` are the corners of the box that is mapped
     onto [-1, 1]^D. The parameters are one flat float64 vector of length `size`: for each layer the weights (out, in)
     row by row, then the biases (out,). The network itself holds no state. A network of this kind says the `shapes` of
-    its layers, the last one the output, and how they are joined in `forward`.
+    its layers, the last one the output, and how they are joined in `forward`. `features`: functions of the point that
+    are inputs of the first layer, and of the last one again, so that the network contains their linear combinations.
 
     Raises ValueError where a size is not positive, the activation is unknown, or the box is empty.
     """
@@ -45,6 +57,7 @@ class Network:
     width: int = 16
     depth: int = 2
     activation: str = "tanh"
+    features: tuple[Feature, ...] = ()
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -68,8 +81,13 @@ class Network:
         raise NotImplementedError
 
     def forward(self, layers: Layers, y: torch.Tensor, channels: Channels) -> torch.Tensor:
-        """The output's jet (channels, n, M) from the input's (channels, n, D)."""
+        """The output's jet (channels, n, M) from the input's (channels, n, entries)."""
         raise NotImplementedError
+
+    @property
+    def entries(self) -> int:
+        """Number of entries of the input y: the coordinates and the features."""
+        return self.inputs + len(self.features)
 
     @property
     def size(self) -> int:
@@ -97,8 +115,8 @@ class Network:
         channels = Channels.of(derivatives, self.inputs)
         layers = self._layers(parameters)
         outputs = [
-            self.forward(Layers(layers), self._normalised(batch, channels), channels)
-            for batch in points.split(BATCH)
+            self.forward(Layers(layers), batch, channels)
+            for batch in self._entries(points, channels).split(BATCH, dim=1)
         ]
         return channels.select(torch.cat(outputs, dim=1) if len(outputs) != 1 else outputs[0])
 
@@ -119,7 +137,7 @@ class Network:
         channels = Channels.of(derivatives, self.inputs)
         with torch.enable_grad():
             layers = Layers([(w.detach(), b.detach().requires_grad_()) for w, b in self._layers(parameters)])
-            jet = self.forward(layers, self._normalised(points, channels), channels)
+            jet = self.forward(layers, self._entries(points, channels), channels)
             values = residual(channels.select(jet))
         count, equations = values.shape
         order = range(len(self.shapes))
@@ -141,6 +159,10 @@ class Network:
                 start += out * (into + 1)
         return values.detach(), jacobian.flatten(0, 1)
 
+    def with_features(self, s: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """The hidden state and the features, out of the input y, for the last layer."""
+        return torch.cat([s, y[..., self.inputs :]], dim=-1) if self.features else s
+
     def _layers(self, parameters: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
         if parameters.shape != (self.size,):
             raise ValueError(
@@ -152,8 +174,16 @@ class Network:
         )
         return [(next(parts).view(out, into), next(parts)) for out, into in self.shapes]
 
+    def _entries(self, points: torch.Tensor, channels: Channels) -> torch.Tensor:
+        """The jet (channels, n, entries) of the point on [-1, 1]^D and of the features."""
+        y = self._normalised(points, channels)
+        if not self.features:
+            return y
+        further = [at_points(points, (f, channels), partial(f.jet, points, channels)) for f in self.features]
+        return torch.cat([y, *further], dim=-1)
+
     def _normalised(self, points: torch.Tensor, channels: Channels) -> torch.Tensor:
-        """The jet of the point on [-1, 1]^D."""
+        """The jet (channels, n, D) of the point on [-1, 1]^D."""
         lower, upper = points.new_tensor(self.lower), points.new_tensor(self.upper)
         jet = coordinates(points - lower, channels) * (2.0 / (upper - lower))
         jet[0] -= 1.0

@@ -16,14 +16,16 @@ class MLP(Network):
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
         """(out, in) of every layer."""
-        sizes = (self.inputs, *[self.width] * self.depth, self.outputs)
-        return tuple((out, into) for into, out in pairwise(sizes))
+        sizes = (self.entries, *[self.width] * self.depth)
+        hidden = tuple((out, into) for into, out in pairwise(sizes))
+        return (*hidden, (self.outputs, self.width + len(self.features)))
 
     def forward(self, layers: Layers, y: torch.Tensor, channels: Channels) -> torch.Tensor:
-        """The output's jet (channels, n, M) from the input's (channels, n, D)."""
+        """The output's jet (channels, n, M) from the input's (channels, n, entries)."""
+        s = y
         for layer in range(self.depth):
-            y = activate(self.activation, layers(layer, y), channels)
-        return layers(self.depth, y)
+            s = activate(self.activation, layers(layer, s), channels)
+        return layers(self.depth, self.with_features(s, y))
 
 
 @dataclass(frozen=True)
@@ -39,24 +41,25 @@ class ResidualNetwork(Network):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width < self.inputs:
+        if self.width < self.entries:
             raise ValueError(
-                f"ResidualNetwork width must be at least its {self.inputs} inputs, not {self.width}."
+                f"ResidualNetwork width must be at least its {self.entries} inputs, not {self.width}."
             )
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
         """(out, in) of every layer."""
         square = [(self.width, self.width)] * (2 * self.depth - 1)
-        return ((self.width, self.inputs), *square, (self.outputs, self.width))
+        return ((self.width, self.entries), *square, (self.outputs, self.width + len(self.features)))
 
     def forward(self, layers: Layers, y: torch.Tensor, channels: Channels) -> torch.Tensor:
-        """The output's jet (channels, n, M) from the input's (channels, n, D)."""
+        """The output's jet (channels, n, M) from the input's (channels, n, entries)."""
+        s = y
         for block in range(self.depth):
-            inner = activate(self.activation, layers(2 * block, y), channels)
+            inner = activate(self.activation, layers(2 * block, s), channels)
             outer = activate(self.activation, layers(2 * block + 1, inner), channels)
-            y = outer + torch.nn.functional.pad(y, (0, self.width - y.shape[-1]))
-        return layers(2 * self.depth, y)
+            s = outer + torch.nn.functional.pad(s, (0, self.width - s.shape[-1]))
+        return layers(2 * self.depth, self.with_features(s, y))
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,11 @@ class GatedNetwork(Network):
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
         """(out, in) of every layer."""
-        gates = [(self.width, self.inputs + self.width)] * (4 * self.depth)
-        return ((self.width, self.inputs), *gates, (self.outputs, self.width))
+        gates = [(self.width, self.entries + self.width)] * (4 * self.depth)
+        return ((self.width, self.entries), *gates, (self.outputs, self.width + len(self.features)))
 
     def forward(self, layers: Layers, y: torch.Tensor, channels: Channels) -> torch.Tensor:
-        """The output's jet (channels, n, M) from the input's (channels, n, D)."""
+        """The output's jet (channels, n, M) from the input's (channels, n, entries)."""
 
         def activated(layer: int, jet: torch.Tensor) -> torch.Tensor:
             return activate(self.activation, layers(layer, jet), channels)
@@ -85,9 +88,7 @@ class GatedNetwork(Network):
             z, g, r = (activated(first + k, joined) for k in range(3))
             h = activated(first + 3, torch.cat([y, product(s, r, channels)], dim=-1))
             s = h - product(g, h, channels) + product(z, s, channels)
-        return layers(4 * self.depth + 1, s)
+        return layers(4 * self.depth + 1, self.with_features(s, y))
 
 
-NETWORKS: dict[str, type[Network]] = {
-    network.__name__: network for network in (MLP, ResidualNetwork, GatedNetwork)
-}
+NETWORKS: tuple[type[Network], ...] = (MLP, ResidualNetwork, GatedNetwork)

@@ -74,10 +74,10 @@ def test_a_large_constant_in_a_mean_zero_field_hides_no_residual():
     assert residual(1e8) == pytest.approx(residual(0.0), rel=1e-6)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_saved_network_is_the_same_network(name, tmp_path):
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_a_saved_network_is_the_same_network(kind, tmp_path):
     domain = rectangle(0.0, 0.0, 2.0, 1.0)
-    network = NETWORKS[name](2, 1, (0.0, 0.0), (2.0, 1.0), width=5, depth=2)
+    network = kind(2, 1, (0.0, 0.0), (2.0, 1.0), width=5, depth=2)
     model = NetworkModel(network, network.initial(3), torch.ones(1, dtype=torch.float64))
     fields = (Field("u"),)
     restored = Solution.load(

@@ -1,0 +1,83 @@
+"""First-order methods, by torch.optim: Adam with a schedule, and Adagrad.
+
+Adam: Kingma and Ba, arXiv 1412.6980.  Adagrad: Duchi, Hazan, Singer, J. Mach. Learn. Res. 12, 2011.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+
+LossAndGradient = Callable[[torch.Tensor], tuple[float | torch.Tensor, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that a resumed run needs to continue to bitwise the same result (with `loss` for information).
+
+    loss: at the parameters before the last step.  moments: what the method remembers of past gradients, by name.
+    """
+
+    theta: torch.Tensor
+    iteration: int = 0
+    loss: float = float("nan")
+    moments: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The last state and why the iteration ended: "max_iterations" or "stopped"."""
+
+    state: State
+    reason: str
+
+    @property
+    def theta(self) -> torch.Tensor:
+        return self.state.theta
+
+
+def first_order(
+    function: LossAndGradient,
+    theta0: torch.Tensor,
+    *,
+    method: Literal["adam", "adagrad"] = "adam",
+    learning_rate: float = 1e-3,
+    schedule: Literal["constant", "cosine"] = "constant",
+    max_iterations: int = 10_000,
+    callback: Callable[[State], bool | None] | None = None,
+    state: State | None = None,
+) -> Result:
+    """Minimise a loss of theta (P,), of which `function` gives the value and the gradient (P,), perhaps at random.
+
+    schedule: "cosine" lets the learning rate fall to zero as (1 + cos(pi k / max_iterations)) / 2.  `callback` receives
+    the state after every step and ends the run by returning True.  A saved `state` replaces `theta0`.
+
+    Raises FloatingPointError if the loss or its gradient is not finite, with the step named.
+    """
+    state = state or State(theta0.detach().clone())
+    parameter = state.theta.clone().requires_grad_()
+    kinds: dict[str, Any] = {"adam": torch.optim.Adam, "adagrad": torch.optim.Adagrad}
+    optimizer = kinds[method]([parameter], lr=learning_rate)
+    if state.moments:
+        optimizer.state[parameter] = {name: value.clone() for name, value in state.moments.items()}
+    while state.iteration < max_iterations:
+        loss, gradient = function(parameter.detach())
+        if not (math.isfinite(float(loss)) and bool(gradient.isfinite().all())):
+            raise FloatingPointError(
+                f"the loss or its gradient is not finite at step {state.iteration + 1} of {method}: a smaller learning "
+                "rate may help"
+            )
+        if schedule == "cosine":
+            fall = (1 + math.cos(math.pi * state.iteration / max_iterations)) / 2
+            optimizer.param_groups[0]["lr"] = learning_rate * fall
+        parameter.grad = gradient
+        optimizer.step()
+        moments = optimizer.state[parameter]
+        state = State(parameter.detach().clone(), state.iteration + 1, float(loss), moments)
+        if callback is not None and callback(state):
+            return Result(state, "stopped")
+    return Result(state, "max_iterations")

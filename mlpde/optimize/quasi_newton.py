@@ -1,0 +1,198 @@
+"""Quasi-Newton methods with a strong Wolfe line search: self-scaled Broyden with a full matrix, and L-BFGS.
+
+Self-scaled Broyden: Al-Baali and Khalfan, SQU J. Sci. 10, 2005; for networks: Urban, Stefanou, Pons, arXiv 2405.04230,
+and Kiyani et al., arXiv 2501.16371.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.optimize
+import torch
+
+from mlpde.optimize.first_order import LossAndGradient
+
+MEMORY = 50  # pairs that L-BFGS keeps
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that a resumed run needs: inverse (P, P) approximates the inverse of the second derivative."""
+
+    theta: torch.Tensor
+    iteration: int = 0
+    loss: float = float("nan")
+    inverse: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The last state and why the iteration ended: "max_iterations", "stopped" or "stagnation"."""
+
+    state: State
+    reason: str
+
+    @property
+    def theta(self) -> torch.Tensor:
+        return self.state.theta
+
+
+def self_scaled_broyden(
+    function: LossAndGradient,
+    theta0: torch.Tensor,
+    *,
+    difference: Callable[[torch.Tensor, torch.Tensor], float] | None = None,
+    max_iterations: int = 10_000,
+    callback: Callable[[State], bool | None] | None = None,
+    state: State | None = None,
+) -> Result:
+    """Minimise a loss of theta (P,), of which `function` gives the value and the gradient (P,).
+
+    difference(theta, new): loss(new) - loss(theta) without cancellation, if the loss has it: the line search then finds
+    smaller steps.  The run ends by stagnation where no step along the direction, nor along the negative gradient,
+    satisfies the Wolfe conditions.  `callback` receives the state after every step and ends the run by returning True.
+
+    Raises FloatingPointError if the loss or its gradient at an accepted theta is not finite.
+    """
+    state = state or State(theta0.detach().clone())
+    loss, gradient = _checked(function, state.theta, state.iteration)
+    inverse = state.inverse
+    fresh = inverse is None
+    if inverse is None:
+        inverse = torch.eye(len(state.theta), dtype=torch.float64) / max(float(gradient.norm()), 1e-300)
+    while state.iteration < max_iterations:
+        direction = -(inverse @ gradient)
+        length = _wolfe(function, difference, state.theta, direction, loss, gradient)
+        if length is None:
+            if fresh:
+                return Result(state, "stagnation")
+            inverse, fresh = torch.eye(len(gradient), dtype=torch.float64) / float(gradient.norm()), True
+            continue
+        step = length * direction
+        theta = state.theta + step
+        loss, new = _checked(function, theta, state.iteration + 1)
+        inverse = updated(inverse, step, new - gradient, length * gradient, first=fresh)
+        gradient, fresh = new, False
+        state = State(theta, state.iteration + 1, loss, inverse)
+        if callback is not None and callback(state):
+            return Result(state, "stopped")
+    return Result(state, "max_iterations")
+
+
+def updated(
+    inverse: torch.Tensor,
+    s: torch.Tensor,
+    y: torch.Tensor,
+    scaled_gradient: torch.Tensor,
+    first: bool = False,
+) -> torch.Tensor:
+    """The inverse H after the step s with the change y of the gradient, so that H y = s; unchanged unless s.y > 0.
+
+    scaled_gradient: step length times the gradient before the step, which is -H^-1 s.
+    """
+    curvature = float(s @ y)
+    if not curvature > 0:
+        return inverse
+    if first:  # the size of the first step's curvature, Nocedal and Wright, eq. 6.20
+        inverse = torch.eye(len(s), dtype=s.dtype) * (curvature / float(y @ y))
+        scaled_gradient = -s * (float(y @ y) / curvature)
+    image = inverse @ y
+    h = float(y @ image) / curvature
+    b = -float(s @ scaled_gradient) / curvature
+    a = max(h * b - 1.0, 1e-14)  # not negative, by Cauchy-Schwarz
+    lowest = min(1.0, h * (1.0 - math.sqrt(a / (1.0 + a))))
+    theta = max((lowest - 1.0) / a, min(1.0 / lowest, (1.0 - b) / b))
+    sigma = 1.0 + theta * a
+    power = sigma ** (1.0 / (1.0 - len(s))) if len(s) > 1 else 1.0
+    tau = min(1.0, 1.0 / b)
+    tau = tau * min(power, 1.0 / theta) if theta > 0 else min(tau * power, sigma)
+    phi = (1.0 - theta) / sigma
+    v = s / curvature - image / (h * curvature)
+    scaled = inverse - torch.outer(image, image / (h * curvature)) + phi * h * curvature * torch.outer(v, v)
+    return scaled / tau + torch.outer(s, s / curvature)
+
+
+def lbfgs(
+    function: LossAndGradient,
+    theta0: torch.Tensor,
+    *,
+    max_iterations: int = 10_000,
+    callback: Callable[[State], bool | None] | None = None,
+    state: State | None = None,
+) -> Result:
+    """As `self_scaled_broyden`, by SciPy's L-BFGS-B, whose line search satisfies the strong Wolfe conditions.
+
+    A resumed run starts with an empty memory of past steps.
+    """
+    state = state or State(theta0.detach().clone())
+    first, latest = state, state
+
+    def scipy_function(x: np.ndarray) -> tuple[float, np.ndarray]:
+        loss, gradient = function(torch.as_tensor(x))
+        return float(loss), gradient.numpy()
+
+    def after_step(intermediate_result: scipy.optimize.OptimizeResult) -> None:
+        nonlocal latest
+        loss = float(intermediate_result.fun)
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss is not finite at step {latest.iteration + 1} of L-BFGS")
+        latest = State(torch.as_tensor(intermediate_result.x.copy()), latest.iteration + 1, loss)
+        if callback is not None and callback(latest):
+            raise StopIteration
+
+    if first.iteration >= max_iterations:
+        return Result(state, "max_iterations")
+    left = max_iterations - first.iteration
+    options = {"maxcor": MEMORY, "maxiter": left, "maxfun": 100 * left, "ftol": 0.0, "gtol": 0.0, "maxls": 50}
+    found = scipy.optimize.minimize(
+        scipy_function,
+        first.theta.numpy().copy(),
+        jac=True,
+        method="L-BFGS-B",
+        callback=after_step,
+        options=options,
+    )
+    if found.status == 99:  # the callback stopped it
+        return Result(latest, "stopped")
+    return Result(latest, "max_iterations" if latest.iteration >= max_iterations else "stagnation")
+
+
+def _checked(function: LossAndGradient, theta: torch.Tensor, iteration: int) -> tuple[float, torch.Tensor]:
+    loss, gradient = function(theta)
+    if not (math.isfinite(float(loss)) and bool(gradient.isfinite().all())):
+        raise FloatingPointError(f"the loss or its gradient is not finite at quasi-Newton step {iteration}")
+    return float(loss), gradient
+
+
+def _wolfe(
+    function: LossAndGradient,
+    difference: Callable[[torch.Tensor, torch.Tensor], float] | None,
+    theta: torch.Tensor,
+    direction: torch.Tensor,
+    loss: float,
+    gradient: torch.Tensor,
+) -> float | None:
+    """A step length that satisfies the strong Wolfe conditions (SciPy's), None if none is found."""
+
+    def value(x: np.ndarray) -> float:
+        new = torch.as_tensor(x)
+        found = float(function(new)[0]) if difference is None else difference(theta, new)
+        return found if math.isfinite(found) else math.inf
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that none was found is what None says
+        found = scipy.optimize.line_search(
+            value,
+            lambda x: function(torch.as_tensor(x))[1].numpy(),
+            theta.numpy(),
+            direction.numpy(),
+            gradient.numpy(),
+            loss if difference is None else 0.0,
+            maxiter=20,
+        )
+    return None if found[0] is None else float(found[0])

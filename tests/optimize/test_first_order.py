@@ -1,0 +1,61 @@
+"""Adam and Adagrad on a quadratic, and what a run is worth that was interrupted."""
+
+import math
+
+import pytest
+import torch
+
+from mlpde.optimize.first_order import State, first_order
+
+MINIMISER = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+ZERO = torch.zeros(3, dtype=torch.float64)
+
+
+def quadratic(theta):
+    stiffness = torch.tensor([1.0, 3.0, 10.0], dtype=torch.float64)
+    error = theta - MINIMISER
+    return 0.5 * float(stiffness @ error**2), stiffness * error
+
+
+@pytest.mark.parametrize(("method", "rate"), [("adam", 0.05), ("adagrad", 0.5)])
+def test_the_minimiser_is_found(method, rate):
+    result = first_order(quadratic, ZERO, method=method, learning_rate=rate, max_iterations=2000)
+    assert result.reason == "max_iterations"
+    assert torch.allclose(result.theta, MINIMISER, atol=1e-4)
+
+
+def test_a_learning_rate_that_falls_to_zero_silences_noise():
+    def noisy(theta):
+        loss, gradient = quadratic(theta)
+        return loss, gradient + torch.randn(3, generator=generator, dtype=torch.float64)
+
+    errors = {}
+    for schedule in ("constant", "cosine"):
+        generator = torch.Generator().manual_seed(0)
+        result = first_order(noisy, ZERO, learning_rate=0.05, schedule=schedule, max_iterations=3000)
+        errors[schedule] = float((result.theta - MINIMISER).norm())
+    assert errors["cosine"] < 0.3 * errors["constant"]
+
+
+@pytest.mark.parametrize("method", ["adam", "adagrad"])
+def test_an_interrupted_run_goes_on_to_the_same_result(method):
+    settings = {"method": method, "learning_rate": 0.05, "schedule": "cosine", "max_iterations": 50}
+    whole = first_order(quadratic, ZERO, **settings)
+    half = first_order(quadratic, ZERO, **settings, callback=lambda state: state.iteration == 20)
+    assert half.reason == "stopped" and half.state.iteration == 20
+    saved = State(
+        half.theta.clone(), 20, half.state.loss, {k: v.clone() for k, v in half.state.moments.items()}
+    )
+    assert torch.equal(first_order(quadratic, ZERO, **settings, state=saved).theta, whole.theta)
+
+
+def test_a_loss_that_is_not_finite_stops_at_once_with_the_step_named():
+    calls = []
+
+    def broken(theta):
+        calls.append(1)
+        loss, gradient = quadratic(theta)
+        return (math.nan if len(calls) == 4 else loss), gradient
+
+    with pytest.raises(FloatingPointError, match="not finite at step 4 of adam"):
+        first_order(broken, ZERO)
