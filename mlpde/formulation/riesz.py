@@ -55,7 +55,7 @@ class RieszResidual:
     """
 
     def __init__(self, form: WeakResidual, space: Any, start: State, length: float):
-        self.components = form.components
+        self.components, self.fields = form.components, form.fields
         count = space.mass.shape[0]
         self._free = [_free(form, space, m, count) for m in range(form.components)]
         position = np.full((form.components, count), -1)
@@ -131,13 +131,14 @@ class RieszResidual:
         return total / self._size, slope / self._size[:, None]
 
     def rms(self, state: State) -> NDArray:
-        """The size (M,) of a function, as its root mean square at the quadrature points."""
+        """The size (M,) of a function, as the root mean square of the whole field at the quadrature points."""
         inside = [piece.points for piece in self._pieces if piece.rows.kind == "weak"]
         values = torch.cat([state(points, [()])[()] for points in inside])
-        return values.square().mean(0).sqrt().numpy()
+        squares = values.square().mean(0).numpy()
+        return np.concatenate([np.full(len(f), math.sqrt(squares[f].sum())) for f in self.fields])
 
     def relative(self, state: State) -> float:
-        """0 if the equations hold for every test function, 1 if they do not at all; the largest of the components.
+        """0 if the equations hold for every test function, 1 if they do not at all; the largest of the fields.
 
         The dual norm of F over the sum of those of its terms c D^alpha u_m v_k, and of the rest.
         """
@@ -155,10 +156,15 @@ class RieszResidual:
             rest += piece.functional(values)
             total += piece.functional(values)
         worst = 0.0
-        for block, solve in zip(self.blocks, self._solvers, strict=True):
-            norm = [math.sqrt(max(0.0, f[block] @ solve(f[block]))) for f in (total, rest, *terms.values())]
-            worst = max(worst, norm[0] / sum(norm[1:]) if any(norm[1:]) else 0.0)
+        for f in self.fields:
+            norms = [self._norm(functional, f) for functional in (total, rest, *terms.values())]
+            worst = max(worst, norms[0] / sum(norms[1:]) if any(norms[1:]) else 0.0)
         return worst
+
+    def _norm(self, functional: NDArray, components: range) -> float:
+        """The dual norm on some components of the test functions."""
+        parts = [(functional[self.blocks[m]], self._solvers[m]) for m in components]
+        return math.sqrt(sum(max(0.0, part @ solve(part)) for part, solve in parts))
 
 
 def _free(form: WeakResidual, space: Any, component: int, count: int) -> NDArray:

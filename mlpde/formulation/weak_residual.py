@@ -6,6 +6,7 @@ are multiplied with, v_m or dv_m/dx_j, is the column's `Factor`.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,13 +46,19 @@ class WeakResidual:
 
     fixed: on each boundary, the components m with a Dirichlet condition, where v_m = 0.
     in_divergence_form: for each component m, whether its equation contains grad v_m; if not, it holds in L2.
+    fields: the components of each field.
     """
 
     integrands: tuple[Integrand, ...]
     conditions: tuple[Rows, ...]
     fixed: dict[str, frozenset[int]]
     in_divergence_form: tuple[bool, ...]
-    components: int
+    fields: tuple[range, ...]
+
+    @property
+    def components(self) -> int:
+        """M, the components of all fields."""
+        return len(self.in_divergence_form)
 
     @property
     def rows(self) -> tuple[Rows, ...]:
@@ -86,10 +93,11 @@ def weak_residual(problem: Problem) -> WeakResidual:
         if condition.at is not None:
             expressions = list(condition_rows(problem, form, condition).values())
             conditions.append(_rows("point", condition.at, expressions, form, problem))
-    count = sum(f.size for f in problem.fields)
+    ends = list(itertools.accumulate((f.size for f in problem.fields), initial=0))
     with_gradient = {f.component for part in integrands for f in part.factors if f.direction is not None}
-    divergence = tuple(m in with_gradient for m in range(count))
-    return WeakResidual(tuple(integrands), tuple(conditions), fixed, divergence, count)
+    divergence = tuple(m in with_gradient for m in range(ends[-1]))
+    fields = tuple(range(*pair) for pair in itertools.pairwise(ends))
+    return WeakResidual(tuple(integrands), tuple(conditions), fixed, divergence, fields)
 
 
 def _split(

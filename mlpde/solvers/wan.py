@@ -137,6 +137,7 @@ class WAN:
         module, function = TEST_SPACE.split(":")
         test_space: Callable = getattr(importlib.import_module(module), function)
         count = self.tests or math.ceil(TESTS_PER_PARAMETER * network.size)
+        _check_memory(count, network.size)
         lower, upper = domain.bounding_box
         start = state_of(network, network.initial(seed))
         tested, judge = (
@@ -148,7 +149,6 @@ class WAN:
             )
             for n in (count, 2 * count)  # the judge's mesh is another one
         )
-        _check_memory(tested.tests, network.size)
         sides = network.size // 2
         rows = RieszRows(network, tested, on_boundary(form.conditions, domain, sides))
         held_out = on_boundary(form.conditions, domain, sides, seed=seed + 1)

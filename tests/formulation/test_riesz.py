@@ -88,7 +88,8 @@ def test_a_flux_that_jumps_between_regions_is_tested_without_rows_on_the_interfa
         Domain(1, build),
         Field("u"),
         weak_form=lambda u, v, omega: sum(
-            k * ufl.inner(ufl.grad(u), ufl.grad(v)) * omega.dx(name) for name, k in (("one", 1.0), ("three", 3.0))
+            k * ufl.inner(ufl.grad(u), ufl.grad(v)) * omega.dx(name)
+            for name, k in (("one", 1.0), ("three", 3.0))
         ),
         dirichlet=[Dirichlet("left", 0.0), Dirichlet("right", 4.0)],
     )
@@ -119,7 +120,9 @@ def test_the_jacobian_is_the_derivative_of_the_residual():
     np.testing.assert_allclose(r, rows.residual(theta), atol=1e-15)
     direction = network.initial(1)
     step = 1e-5
-    difference = (rows.residual(theta + step * direction) - rows.residual(theta - step * direction)) / (2 * step)
+    difference = (rows.residual(theta + step * direction) - rows.residual(theta - step * direction)) / (
+        2 * step
+    )
     np.testing.assert_allclose(jacobian @ direction, difference, atol=1e-8 * float(difference.abs().max()))
 
 
