@@ -1,4 +1,4 @@
-"""Burgers' equation with the viscosity 0.01 / pi: a sine steepens into a layer of width 0.005, by Cole and Hopf exactly.
+"""Burgers' equation, viscosity 0.01 / pi: a sine steepens into a layer of width 0.005, by Cole and Hopf exactly.
 
 u(x, t) = - sum_k w_k sin(pi y_k) e_k / sum_k w_k e_k,  e_k = exp(-cos(pi y_k) / (2 pi nu)),  y_k = x - 2 sqrt(nu t) z_k
 with the nodes z_k and weights w_k of Gauss and Hermite; 80 of them are exact to 1e-12 for t <= 1.
