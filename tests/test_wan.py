@@ -3,7 +3,7 @@
 import pytest
 import ufl
 
-from geometry import Box, rectangle
+from geometry import Box, interval, rectangle
 from mlpde import Case, Dirichlet, Field, InputError, Problem, case_files
 from mlpde.exact import exact_solution
 from mlpde.monitor import Monitor
@@ -81,6 +81,20 @@ def test_the_published_training_learns():
     error = ((solution(points) - exact) ** 2).mean() ** 0.5 / (exact**2).mean() ** 0.5
     assert error < 0.2
     assert [row["step"] for row in solution.info["history"]] == [100, 200]
+
+
+def test_the_published_training_takes_plane_domains_with_straight_and_circular_boundaries():
+    problem = case_files.load("variable_coefficient").problem
+    solution = WAN(adversary="network", width=6, depth=2, points=100, iterations=100).solve(problem)
+    assert solution.info["residual"] < 2
+    body = Problem(
+        interval(),
+        Field("u"),
+        weak_form=lambda u, v, omega: (u.dx(0) * v.dx(0) - v) * omega.dx,
+        dirichlet=Dirichlet("left", 0.0),
+    )
+    with pytest.raises(InputError, match="needs a function that vanishes on boundary 'left', which has none"):
+        WAN(adversary="network", iterations=1).solve(body)
 
 
 @pytest.mark.parametrize(

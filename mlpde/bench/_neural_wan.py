@@ -108,8 +108,8 @@ def main() -> None:
     trained = [classical(smooth_box(), seed) for seed in SEEDS]
     rows = []
     for name, found in (("WAN()", ends), ("WAN(adversary='network')", trained)):
-        times, errors = zip(*found, strict=True)
-        rows.append([name, float(np.median(errors)), max(errors), float(np.median(times))])
+        times, errors = np.array(found).T
+        rows.append([name, float(np.median(errors)), float(errors.max()), float(np.median(times))])
     print_table("smooth square: L2 errors at the end", ["what", "median", "worst", "CPU s"], rows)
 
     ring = load("annulus_interface")

@@ -1,4 +1,4 @@
-"""Smooth functions that vanish on parts of the boundary of Box and Ball, and are positive inside."""
+"""Smooth functions that vanish on parts of the boundary and are positive inside."""
 
 from __future__ import annotations
 
@@ -10,21 +10,28 @@ import torch
 from geometry import Ball, Box
 from mlpde.errors import InputError
 from mlpde.formulation.torch_expression import Tensor
+from mlpde.representation.distances import distance
 
 
 def window(domain: Any, boundaries: Collection[str]) -> Callable[[Tensor], Tensor]:
     """w (n,) of points (n, d): zero on the boundaries named, of height 1.
 
     Of a box the product over its directions of 4 s (1 - s), s in [0, 1], or of s, 1 - s where one side is named; of a
-    ball 1 - |x|^2 / r^2.  InputError for other domains.
+    ball 1 - |x|^2 / r^2; of a plane domain with straight and circular boundaries their distance function (see
+    `distances`).  InputError for other domains.
     """
+    if not boundaries:
+        return lambda x: torch.ones_like(x[:, 0])
     if isinstance(domain, Ball):
-        squared = domain.radius**2 if boundaries else float("inf")
-        return lambda x: 1 - (x * x).sum(1) / squared
+        return lambda x: 1 - (x * x).sum(1) / domain.radius**2
     if not isinstance(domain, Box):
-        raise InputError(
-            "wan.adversary='network' takes Box and Ball: on a domain with a mesh use adversary='riesz'"
-        )
+        missing = [name for name in boundaries if name not in domain.pieces]
+        if missing:
+            raise InputError(
+                f"wan.adversary='network' needs a function that vanishes on boundary {missing[0]!r}, which has none: "
+                "it does not consist of straight and circular pieces of a plane domain; use adversary='riesz'"
+            )
+        return distance(domain, [piece for name in boundaries for piece in domain.pieces[name]])
     lower, upper = (torch.as_tensor(corner) for corner in domain.bounding_box)
     sides = [[f"x{i}{side}" in boundaries for side in "-+"] for i in range(domain.dim)]
     low, high = torch.tensor(sides).unbind(1)

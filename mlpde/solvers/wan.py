@@ -46,7 +46,7 @@ class WAN:
     """Network trained on the weak residual, with soft boundary conditions.
 
     adversary: "riesz", the exact one in a finite element space, by Gauss-Newton; "network", the published algorithm, by
-    Adam and Adagrad, on Box and Ball.
+    Adam and Adagrad, on Box, Ball and plane domains with straight and circular boundaries.
     width, depth, activation: the hidden layers, of both networks; None: 16 x 2 against "riesz", 40 x 6 against
     "network".
     degree, tests: Lagrange elements and number of test functions; None: two for each parameter.
