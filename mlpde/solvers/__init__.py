@@ -20,6 +20,7 @@ SOLVERS = {
     "pinn": "mlpde.solvers.pinn:PINN",
     "dgm": "mlpde.solvers.dgm:DGM",
     "deep_ritz": "mlpde.solvers.deep_ritz:DeepRitz",
+    "wan": "mlpde.solvers.wan:WAN",
 }
 
 

@@ -16,9 +16,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 
+from mlpde.errors import InputError
 from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import StrongForm, strong_form
 from mlpde.formulation.sampling import collocate, relative_residual
+from mlpde.formulation.space_time import SpaceTime
 from mlpde.monitor import Monitor
 from mlpde.optimize.gauss_newton import State as GaussNewtonState
 from mlpde.optimize.minimise import State, affordable, check_memory, minimise, restored, saved
@@ -70,7 +72,7 @@ class PINN:
 
     name: ClassVar[str] = "pinn"
     accepts: ClassVar[frozenset[str]] = frozenset(
-        {"steady", "several fields", "point condition", "high dimension"}
+        {"steady", "time", "several fields", "point condition", "periodic", "high dimension"}
     )
 
     def __post_init__(self) -> None:
@@ -98,14 +100,17 @@ class PINN:
         return HardNetwork(network, hard) if hard.smooth or self.conditions == "hard" else network
 
     def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
-        """Train on a steady problem, linear or not; InputError if the residual is not finite."""
+        """Train on a problem, steady or in time (in space-time), linear or not.
+
+        Raises InputError if the residual is not finite.
+        """
         monitor = monitor or Monitor()
         wall, cpu = time.perf_counter(), time.process_time()
-        domain = problem.domain
+        domain = problem.domain if problem.time is None else SpaceTime(problem.domain, *problem.time)
         form = strong_form(problem)
         check_determined(problem, form)
         network = self.network(form, domain)
-        meshed = hasattr(domain, "mesh")
+        meshed = hasattr(problem.domain, "mesh")
         share = 1.0 if meshed else 0.5  # without a mesh the boundary has as many points as the inside
         count = self.points or min(math.ceil(share * ROWS_PER_PARAMETER * network.size), MOST_POINTS)
         held_out = domain.interior(HELD_OUT, rule="uniform", seed=seed + 1)
@@ -167,7 +172,13 @@ class PINN:
         constants = torch.zeros(form.components, dtype=torch.float64)
         model = mean_free(NetworkModel(network, theta, constants), problem)
         return Solution(
-            self.name, repr(self), problem.fields, model, domain.mesh() if meshed else None, info, problem
+            self.name,
+            repr(self),
+            problem.fields,
+            model,
+            problem.domain.mesh() if meshed else None,
+            info,
+            problem,
         )
 
     def _rows(

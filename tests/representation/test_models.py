@@ -11,7 +11,6 @@ from mlpde.formulation.residual import strong_form
 from mlpde.formulation.sampling import collocate, relative_residual
 from mlpde.representation.models import NetworkModel
 from mlpde.representation.networks import NETWORKS
-from mlpde.solution import Solution
 from mlpde.solvers.pinn import PINN
 from mlpde.solvers.rfm import RFM
 
