@@ -173,13 +173,11 @@ def unpacked(items: list) -> Any:
 def build_form(problem: Problem, unknowns: list, tests: list, omega: Omega) -> ufl.Form:
     """The weak form of `problem`, or the derivative of its energy, as a UFL form; InputError if it is none."""
     if problem.weak_form is not None:
-        what = "weak_form"
-        form = call_user(problem.weak_form, (unpacked(unknowns), unpacked(tests), omega), what)
-    else:
-        energy = energy_form(problem, unknowns, omega)
-        parts = [ufl.derivative(energy, u, v) for u, v in zip(unknowns, tests, strict=True)]
-        form = sum(parts[1:], parts[0])
-    return _checked_form(form, what)
+        arguments = (unpacked(unknowns), unpacked(tests), omega)
+        return _checked_form(call_user(problem.weak_form, arguments, "weak_form"), "weak_form")
+    energy = energy_form(problem, unknowns, omega)
+    parts = [ufl.derivative(energy, u, v) for u, v in zip(unknowns, tests, strict=True)]
+    return sum(parts[1:], parts[0])
 
 
 def energy_form(problem: Problem, unknowns: list, omega: Omega) -> ufl.Form:
