@@ -16,9 +16,9 @@ from mlpde.bench import print_table
 from mlpde.formulation.residual import strong_form
 from mlpde.formulation.torch_expression import laplacian
 from mlpde.language import total
+from mlpde.report import number
 from mlpde.representation.laplacians import estimated_jets
 from mlpde.representation.networks import MLP
-from mlpde.report import number
 from mlpde.solvers import solver
 
 SEEDS = range(3)
