@@ -5,16 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
+import ufl
 import ufl.classes as uc
 from ufl.core.expr import Expr
 
 from geometry.places import rounded
 from mlpde.errors import InputError
 from mlpde.formulation.residual import Term
-from mlpde.formulation.symbolic import is_terminal, postorder
+from mlpde.formulation.symbolic import (
+    derivative_by,
+    is_terminal,
+    nonlinear_part,
+    postorder,
+    strip_gradients,
+    substitute,
+)
 from mlpde.formulation.torch_expression import Alpha, Jets, Slot, Tensor, TorchFunction, layout_of
 from mlpde.formulation.weak_form import Unknown, rates
 
@@ -33,7 +42,6 @@ class CompactRows:
     laplacians: Mapping[Unknown, Unknown] = field(repr=False)
     dim: int
     region: str | None = None
-    linear: bool = False  # nothing is said: these rows are linearised about a state
     _residual: TorchFunction = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -46,6 +54,24 @@ class CompactRows:
                 "mesh take two"
             )
         object.__setattr__(self, "_residual", function)
+
+    @cached_property
+    def linear(self) -> bool:
+        """True if the residual is affine in the unknowns."""
+        terminals = [*(level for u in self.unknowns for level in rates(u)), *self.laplacians.values()]
+        leaves = {
+            node: node
+            for node in postorder(self.expressions, lambda e: is_terminal(e) or isinstance(e, uc.Grad))
+            if strip_gradients(node)[0] in terminals
+        }
+        for expression in self.expressions:
+            derivatives = []
+            for leaf in leaves:
+                variable = ufl.variable(leaf)
+                derivatives.append(derivative_by(substitute(expression, leaves | {leaf: variable}), variable))
+            if nonlinear_part(expression, derivatives, terminals) is not None:
+                return False
+        return True
 
     @property
     def equations(self) -> int:

@@ -114,6 +114,7 @@ def test_pure_diffusion_needs_the_laplacian_alone():
         Problem(Box(7), Field("u"), weak_form=sum_of_squares(7), dirichlet=Dirichlet("all", 1.0))
     )
     assert form.rows[0].derivatives == {laplacian(7)}
+    assert form.linear
 
 
 @pytest.mark.parametrize("domain", [Box(5, -1.0, 1.0), Ball(5, 2.0)])
