@@ -10,11 +10,16 @@ from typing import Any
 from mlpde.errors import InputError, unknown
 
 
+def is_whole(value: Any, least: int) -> bool:
+    """An integer from `least` on; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 def whole(solver: Any, least: int, *settings: str) -> None:
     """The settings are integers from `least` on."""
     for name in settings:
         value = getattr(solver, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        if not is_whole(value, least):
             raise InputError(f"{solver.name}.{name} must be an integer from {least} on, not {value!r}")
 
 
@@ -26,6 +31,13 @@ def positive(solver: Any, *settings: str, zero: bool = False) -> None:
         if not number or value < 0 or (value == 0 and not zero):
             right = "0 or a positive number" if zero else "a positive number"
             raise InputError(f"{solver.name}.{name} must be {right}, not {value!r}")
+
+
+def flags(solver: Any, *settings: str) -> None:
+    """The settings are True or False."""
+    for name in settings:
+        if not isinstance(value := getattr(solver, name), bool):
+            raise InputError(f"{solver.name}.{name} must be True or False, not {value!r}")
 
 
 def chosen(solver: Any, *settings: str) -> None:

@@ -59,12 +59,16 @@ class Ansatz:
 
 
 class Fit(NamedTuple):
-    """An ansatz with the coefficients (components, count) of its sets, facts of the (last) solve, the Newton steps."""
+    """An ansatz with the coefficients (components, count) of its sets, facts of the (last) solve, the Newton steps.
+
+    response: the coefficients that noise in the data of the (last) solve would give, None where that is not known.
+    """
 
     ansatz: Ansatz
     coefficients: tuple[torch.Tensor, ...]
     diagnostics: dict[str, Any]
     newton: list[dict[str, float]]
+    response: tuple[torch.Tensor, ...] | None
 
     @property
     def features(self) -> RandomFeatures:
@@ -105,14 +109,19 @@ def fit(
     if all(one.rows.linear for part in located for one in part.sides):
         groups = [piece.group for pieces, _ in problem.assembled(None) for piece in pieces]
         x, facts = problem.solve(groups + problem.own(joints))
-        return Fit(ansatz, ansatz.coefficients(x), facts, [])
+        return _fit(ansatz, x, facts, [])
     try:
         zero = torch.zeros(components * ansatz.count, dtype=torch.float64)
         found = newton(problem.linearise, zero if start is None else problem.projection(start))
     except NewtonFailure:
         found = _along_the_load(problem)
-    x, facts, history = found
-    return Fit(ansatz, ansatz.coefficients(x), facts, history)
+    return _fit(ansatz, *found)
+
+
+def _fit(ansatz: Ansatz, x: torch.Tensor, facts: dict[str, Any], history: list[dict[str, float]]) -> Fit:
+    known = {key: value for key, value in facts.items() if key != "response"}
+    response = ansatz.coefficients(facts["response"].cpu()) if "response" in facts else None
+    return Fit(ansatz, ansatz.coefficients(x), known, history, response)
 
 
 def _along_the_load(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any], list[dict[str, float]]]:

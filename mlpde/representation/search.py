@@ -22,6 +22,7 @@ from mlpde.optimize.least_squares import RowGroup
 from mlpde.optimize.newton import NewtonFailure
 from mlpde.representation.adapted_partition import Adaptation, adapted_partition
 from mlpde.representation.corner_functions import CornerFunction, corner_functions
+from mlpde.representation.determinacy import undetermined
 from mlpde.representation.fitting import Ansatz, Fit, fit
 from mlpde.representation.partition_of_unity import PartitionOfUnity
 from mlpde.representation.random_features import CORNER_FEATURES, RandomFeatures
@@ -117,14 +118,17 @@ class Search:
     def warnings(self, best: Judged) -> list[str]:
         """What a user must know about the result."""
         sentences = list(best.fit.diagnostics["warnings"])
+        sentences += undetermined(self.judges, best.fit, best.residual, self.form.free)
         sentences += [_sentence(adaptation) for adaptation in best.adaptations[:LISTED]]
         if len(best.adaptations) > LISTED:
             sentences.append(f"the same for {len(best.adaptations) - LISTED} more subdomains")
-        if best.residual > self.settings.tolerance:
+        tolerance = self.settings.tolerance
+        if best.residual > tolerance:
+            digits = 1 if best.residual > 1.1 * tolerance else 6
             sentences.append(
-                f"the relative residual on independent points is {best.residual:.1e}, above the tolerance "
-                f"{self.settings.tolerance:.0e}: more features, cells or unknowns may help, unless the solution is "
-                "singular"
+                f"the relative residual on independent points is {best.residual:.{digits}e}, above the tolerance "
+                f"{tolerance:g}: more features, cells or unknowns may help, unless the solution is "
+                "singular or the data contradict each other"
             )
             if self.failure is not None:
                 sentences.append(f"with other numbers of features {self.failure}")

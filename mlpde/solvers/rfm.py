@@ -25,7 +25,7 @@ from mlpde.optimize.least_squares import Method
 from mlpde.parallel import world
 from mlpde.representation.models import RandomFeatureModel, Regionwise, TimeBlocks, mean_free
 from mlpde.representation.search import Judged, Search
-from mlpde.settings import chosen, positive, whole
+from mlpde.settings import chosen, flags, is_whole, positive, whole
 from mlpde.solution import Solution
 
 ATTAINABLE = 1e-14  # by double precision
@@ -82,6 +82,15 @@ class RFM:
         positive(self, "points", *(["scale"] if self.scale is not None else []))
         positive(self, "tolerance", zero=True)
         chosen(self, "method", "activation", "window")
+        flags(self, "corners", "polynomials")
+        cells = self.partition
+        if cells is not None and not (isinstance(cells, tuple | list) and all(is_whole(n, 1) for n in cells)):
+            raise InputError(
+                "rfm.partition must be numbers of cells from 1 on, one in each direction, such as (4, 4), not "
+                f"{cells!r}"
+            )
+        if not isinstance(self.device, str):
+            raise InputError(f"rfm.device must be a text such as 'cpu' or 'cuda', not {self.device!r}")
         if 0 < self.tolerance < ATTAINABLE:
             raise InputError(
                 f"rfm.tolerance {self.tolerance:g} is below what double precision can give, about {ATTAINABLE:g}: ask "
@@ -93,6 +102,10 @@ class RFM:
 
         Raises InputError for fewer points than features, and if Newton's method fails on every candidate.
         """
+        if self.time_blocks > 1 and problem.time is None:
+            raise InputError(
+                f"rfm.time_blocks={self.time_blocks} splits time, and the problem has none: leave it out"
+            )
         device, communicator = available(self.device), world()
         monitor = monitor or Monitor()
         wall, cpu = time.perf_counter(), time.process_time()
