@@ -8,6 +8,7 @@ damped Gauss-Newton steps on its linearised form, of which each is such a proble
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
@@ -37,9 +38,10 @@ class RFM:
 
     features: J random features in each subdomain, for every component.
     partition: number of cells in each direction of the bounding box, in time the last one.
-    Where one of them, or both, are None, few large and many small subdomains are tried with more and more unknowns,
-    until the residual on independent points is below `tolerance` or unknowns * features / 100 would exceed
-    `max_unknowns`; the best is returned, with a warning if it misses the tolerance.
+    Where one of them, or both, are None, few large and many small subdomains are tried with more and more unknowns, up
+    to `max_unknowns`, until the relative L2 error of every field (in time, at the final one as well), estimated by
+    comparing the fits, is below `tolerance`; sizes that gain nothing are passed over. The best is returned, with a
+    warning if it misses the tolerance. Of several time blocks each is held to it on its own.
     activation, scale: s and R; weights and biases are drawn from U[-R, R].  "sin" wants R to cover the solution's
     wave number times the subdomain's radius; "tanh" wants R near 1.  Where one of them, or both, are None, a few pairs
     are probed on small fits and ranked by the residual on independent points.
@@ -94,7 +96,7 @@ class RFM:
         if 0 < self.tolerance < ATTAINABLE:
             raise InputError(
                 f"rfm.tolerance {self.tolerance:g} is below what double precision can give, about {ATTAINABLE:g}: ask "
-                "for that or more, or 0 to spend all of max_unknowns"
+                "for that or more, or 0 to go on as long as more unknowns gain anything"
             )
 
     def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
@@ -131,7 +133,9 @@ class RFM:
         probes: list[dict[str, Any]] = []
         for part in parts:
             before = blocks[-1] if blocks else None
-            search = Search(self, form, part, seed, monitor.update, before, device, communicator)
+            search = Search(
+                self, form, part, problem.fields, seed, monitor.update, before, device, communicator
+            )
             blocks.append(search.best())
             probes += search.probes
             warnings += search.warnings(blocks[-1])
@@ -142,6 +146,9 @@ class RFM:
         elif problem.time is None and not form.jumps:
             model = mean_free(model, problem)
         last = blocks[-1].fit
+        errors = {  # those of time blocks add up
+            name: {"l2": sum(b.errors.get(name, math.inf) for b in blocks)} for name in blocks[-1].errors
+        }
         info = {
             "seconds": time.perf_counter() - wall,
             "cpu_seconds": time.process_time() - cpu,
@@ -156,6 +163,7 @@ class RFM:
             "corner_functions": [asdict(corner) for corner in last.features.corners],
             "probes": probes,
             "residual": max(b.residual for b in blocks),
+            **({"estimated_error": errors} if errors else {}),
             "least_squares": last.diagnostics,
             **({"newton": last.newton} if not form.linear else {}),
             "warnings": warnings,
