@@ -26,6 +26,7 @@ WRONG = [
         )
         for cells in ((0, 2), (-1, 2), (2.5, 2), "ab", 3)
     ),
+    (RFM, {"scale": 1e300}, r"rfm.scale 1e\+300 is too large"),
     (RFM, {"corners": "no"}, "rfm.corners must be True or False, not 'no'"),
     (RFM, {"polynomials": 1}, "rfm.polynomials must be True or False, not 1"),
     (RFM, {"device": 3}, "rfm.device must be a text such as 'cpu' or 'cuda', not 3"),

@@ -120,7 +120,7 @@ def solve_blocks(
         groups, blocks, offsets, global_width > 0, regularisation, centres, coarse, communicator
     )
     taken = _taken(method, problem)
-    warnings = []
+    warnings, tried = [], [taken]
     while True:
         try:
             x, facts = _METHODS[taken](problem)
@@ -128,7 +128,8 @@ def solve_blocks(
         except Stagnation as stagnation:
             warnings.append(f"least squares by {taken}: {stagnation}; {FALLBACK[taken]} was taken instead")
             taken = FALLBACK[taken]
-    warnings += _without_effect(taken)
+            tried.append(taken)
+    warnings += _without_effect(tried)
     if not torch.isfinite(x).all():
         raise InputError("The least-squares matrix is singular and not regularised: pass regularisation > 0.")
     return x, diagnostics(groups, offsets, x, communicator) | facts | {
@@ -247,11 +248,14 @@ def _in_all_columns(
     return everywhere(solved.y), {"iterations": solved.iterations, "dropped": dropped, **response}
 
 
-def _without_effect(method: Method) -> list[str]:
-    """Sentences about options with PETSc's prefix that did nothing."""
-    if method in PETSC:
+def _without_effect(tried: Sequence[Method]) -> list[str]:
+    """A sentence about options with PETSc's prefix that none of the methods used."""
+    if any(method in PETSC for method in tried):
         unused = unused_options()
     else:
         unused = re.findall(r"-rfm_\w+", os.environ.get("PETSC_OPTIONS", ""))
-    names = ", ".join(unused)
-    return [f"the PETSc options {names} were not used by the method {method}"] if unused else []
+    if not unused:
+        return []
+    verb = "option {} was" if len(unused) == 1 else "options {} were"
+    by = f"method{'s' if len(tried) > 1 else ''} {', '.join(tried)}"
+    return [f"the PETSc {verb.format(', '.join(unused))} not used by the {by}"]

@@ -43,6 +43,7 @@ LISTED = 5  # subdomains in the warnings, at most
 HELD_OUT = 2000  # independent points that judge a solution
 # (activation, scale) that are probed where the user gives none, the usual best one first
 PAIRS = (("sin", 3.0), ("sin", 1.5), ("sin", 5.0), ("sin", 8.0), ("tanh", 1.0), ("tanh", 0.5))
+ENOUGH = 3  # failures of Newton's method without a single success: more fits would only take time
 DECIDED = 1e-3  # a residual below shows which pair is best; above, nothing is resolved yet
 
 Pair = tuple[str, float]
@@ -83,11 +84,12 @@ class Search:
     probes: list[dict[str, Any]] = field(default_factory=list)
     fits: dict[tuple[tuple[int, ...], int, Pair], Judged | None] = field(default_factory=dict)
     failure: NewtonFailure | None = None
+    failures: int = 0
 
     def best(self) -> Judged:
         """The fit of the first candidate that meets the tolerance, or of the best one.
 
-        Raises NewtonFailure if Newton's method fails on every candidate.
+        Raises NewtonFailure if Newton's method fails on every candidate, or on the first three fits.
         """
         settings, domain = self.settings, self.domain
         self.judges = self._located(domain.interior(HELD_OUT, rule="sobol", seed=self.seed), self.seed)
@@ -104,6 +106,8 @@ class Search:
         reached: dict[int, float] = {}  # the best residual with each number of features
         stalled: set[int] = set()
         for step, (cells, count) in enumerate(candidates, start=1):
+            if self.failures >= ENOUGH and not any(self.fits.values()):
+                break
             later = {larger for _, larger in candidates[step:]} - stalled
             if count in stalled or _overtaken(count, reached, later):
                 continue
@@ -141,6 +145,11 @@ class Search:
     def warnings(self, best: Judged) -> list[str]:
         """What a user must know about the result."""
         sentences = list(best.fit.diagnostics["warnings"])
+        if self.form.linear and best.fit.diagnostics["norm"] == 0.0 and not self.form.homogeneous:
+            sentences.append(
+                "the solution is zero because the data vanish at every collocation point, though not in the problem: "
+                "what is narrower than the spacing of the points is not seen; more features, cells or points may help"
+            )
         sentences += undetermined(self.judges, best.fit, best.residual, self.form.free)
         sentences += [_sentence(adaptation) for adaptation in best.adaptations[:LISTED]]
         if len(best.adaptations) > LISTED:
@@ -188,14 +197,15 @@ class Search:
         if isinstance(self.domain, SpaceTime):
             lengths[-1] = self.domain.length
         counts = FEATURES[len(lengths)] if settings.features is None else (settings.features,)
-        partitions = (
-            [settings.partition]
-            if settings.partition is not None
-            else [
-                tuple(round(n) for n in along_shortest * lengths / lengths.min())
-                for along_shortest in (1, *(n for power in range(16) for n in (2 * 2**power, 3 * 2**power)))
-            ]
-        )
+        if settings.partition is not None:
+            partitions = [settings.partition]
+        else:
+            coarsest = 1.0  # number of cells along the shortest side; below 1 where the domain is very long
+            affordable = settings.max_unknowns / (self.form.components * min(counts))
+            while math.prod(cells := _cells(coarsest, lengths)) > max(affordable, 1):
+                coarsest /= 2
+            finer = [n * 2.0**power for power in range(16) for n in (2, 3)]
+            partitions = [cells, *(_cells(n, lengths) for n in ([1.0] if coarsest < 1 else []) + finer)]
         cheap = sorted(
             product(partitions, counts), key=lambda candidate: math.prod(candidate[0]) * candidate[1] ** 2
         )
@@ -228,6 +238,8 @@ class Search:
         for pair in pairs:
             found = self._probed(cells, count, pair, None)
             residuals[pair] = math.inf if found is None else found.residual
+            if self.failures >= ENOUGH and not any(self.fits.values()):
+                break
             if residuals[pair] <= self.settings.tolerance:
                 break
         ranked = sorted(pairs, key=lambda pair: residuals.get(pair, math.inf))
@@ -319,6 +331,7 @@ class Search:
             )
         except NewtonFailure as error:
             self.failure = error
+            self.failures += 1
             return None
         residual = relative_residual(self.judges, found.state, self.form.free)
         sample = sampled(self.judges, found.state, residual, self.form.free)
@@ -338,6 +351,11 @@ def _overtaken(count: int, reached: Mapping[int, float], later: Collection[int])
     """Whether a larger number of features, of higher order, is ahead and has candidates left."""
     best = min((reached[c] for c in later if c > count and c in reached), default=math.inf)
     return best <= DECIDED and best < reached.get(count, math.inf)
+
+
+def _cells(along_shortest: float, lengths: np.ndarray) -> tuple[int, ...]:
+    """About square cells, so many along the shortest side, at least one in each direction."""
+    return tuple(max(round(n), 1) for n in along_shortest * lengths / lengths.min())
 
 
 def _above(value: float, tolerance: float) -> str:

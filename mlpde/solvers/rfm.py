@@ -29,6 +29,7 @@ from mlpde.representation.search import Judged, Search
 from mlpde.settings import chosen, flags, is_whole, positive, whole
 from mlpde.solution import Solution
 
+LARGEST_SCALE = 1e6
 ATTAINABLE = 1e-14  # by double precision
 
 
@@ -54,7 +55,8 @@ class RFM:
     window: subdomains overlap smoothly (psi_b), or are joined by rows on their faces (psi_a, linear problems).
     corners: in plane domains, 60 features times r^a sin(a theta) for every singular exponent a below 2 of every corner.
     polynomials: as many features as there are monomials of degree <= 3 are polynomials, if that is at most half.
-    time_blocks: a problem in time is solved in so many intervals, one after the other; with 1 all at once.
+    time_blocks: a problem in time is solved in so many intervals, one after the other; with 1 all at once.  Partition,
+    features, scale and least squares in `Solution.info` are then those of the last one.
     """
 
     features: int | None = None
@@ -85,6 +87,11 @@ class RFM:
         positive(self, "tolerance", zero=True)
         chosen(self, "method", "activation", "window")
         flags(self, "corners", "polynomials")
+        if self.scale is not None and self.scale > LARGEST_SCALE:
+            raise InputError(
+                f"rfm.scale {self.scale:g} is too large, above {LARGEST_SCALE:g}: features would oscillate so often in "
+                "a subdomain; 1 to 10 is usual"
+            )
         cells = self.partition
         if cells is not None and not (isinstance(cells, tuple | list) and all(is_whole(n, 1) for n in cells)):
             raise InputError(
@@ -138,7 +145,8 @@ class RFM:
             )
             blocks.append(search.best())
             probes += search.probes
-            warnings += search.warnings(blocks[-1])
+            when = f"from t = {part.start:g} to {part.end:g}: " if len(parts) > 1 else ""
+            warnings += [when + sentence for sentence in search.warnings(blocks[-1])]
         models = [_model(b, problem) for b in blocks]
         model: Any = models[0]
         if len(parts) > 1:

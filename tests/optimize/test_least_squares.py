@@ -116,7 +116,7 @@ def test_without_petsc4py_the_other_methods_are_named(monkeypatch):
 def test_options_of_petsc_that_a_method_cannot_use_are_named(monkeypatch):
     monkeypatch.setenv("PETSC_OPTIONS", "-log_view -rfm_ksp_monitor")
     _, info = solve_blocks(random_rows([(0,)], [4], rows=9), [4])
-    assert info["warnings"] == ["the PETSc options -rfm_ksp_monitor were not used by the method block_qr"]
+    assert info["warnings"] == ["the PETSc option -rfm_ksp_monitor was not used by the method block_qr"]
 
 
 def test_coordinates_change_the_order_not_the_solution():
