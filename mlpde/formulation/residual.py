@@ -132,6 +132,11 @@ class Rows:
         return set(self._residual.derivatives)
 
     @property
+    def homogeneous(self) -> bool:
+        """True if u = 0 solves the rows, whatever the points."""
+        return all(isinstance(at_zero(e, self._terminals), uc.Zero) for e in self.expressions)
+
+    @property
     def valued(self) -> set[int]:
         """The components that appear by their values, not only by their derivatives."""
         return {m for _, m, alpha in self._terms if not alpha}
@@ -192,6 +197,11 @@ class StrongForm:
         """True if every row is linear."""
         pairs = (*self.periodic, *self.jumps)
         return all(rows.linear for rows in (*self.rows, *(side for pair in pairs for side in pair)))
+
+    @property
+    def homogeneous(self) -> bool:
+        """True if u = 0 solves all rows, whatever the points."""
+        return all(rows.homogeneous for rows in self.rows)
 
     @property
     def derivatives(self) -> set[Alpha]:

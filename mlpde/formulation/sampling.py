@@ -190,20 +190,26 @@ def _regions(domain: Any, points: np.ndarray) -> np.ndarray:
     return np.asarray(mesh.regions)[mesh.cell_regions[mesh.locate(points)[0]]]
 
 
-def relative_residual(located: Sequence[Located], state: State, free: Sequence[int] = ()) -> float:
+def relative_residual(
+    located: Sequence[Located], state: State, free: Sequence[int] = (), direction: State | None = None
+) -> float:
     """How well the equations hold at the points: 0 perfectly, 1 not at all; independent of units.
 
     The largest over all equations of rms(r) / (rms(data) + sum over terms of rms(c) size(D^alpha u)), where the size of
     D^alpha u is taken inside the domain (`_sizes`): so a condition u = 0 is measured against u, no flux against the
     gradient.  The components `free` are determined up to a constant, which does not count: a large one would hide all.
+
+    direction: a function w that is judged in place of u, in the equations linearised about u, without data: near 0 if
+    u + w solves them as well.
     """
+    judged = state if direction is None else direction
     derivatives = set().union(*(side.rows.derivatives for part in located for side in part.sides)) | {()}
     inside = [part for part in located if part.rows.kind == "interior"]
     derivatives |= {(i,) for i in range(inside[0].points.shape[1])}
     worst = 0.0
     with torch.no_grad():
         points = torch.cat([part.points for part in inside])
-        found = [state(part, derivatives) for part in inside]
+        found = [judged(part, derivatives) for part in inside]
         values = {alpha: torch.cat([jets[alpha] for jets in found]) for alpha in derivatives}
         values[()][:, list(free)] -= values[()][:, list(free)].mean(0)
         size = _sizes(values, float((points.amax(0) - points.amin(0)).max()))
@@ -213,10 +219,15 @@ def relative_residual(located: Sequence[Located], state: State, free: Sequence[i
             for side in part.sides:
                 here = state(side, side.rows.derivatives)
                 part_residual, terms = side.rows.linearise(side.points, side.normals, here)
-                residual, data = residual + part_residual, data + part_residual
+                linear = torch.zeros_like(residual)
+                moved = here if direction is None else direction(side, side.rows.derivatives)
                 for equation, component, alpha, coefficient in terms:
-                    data[:, equation] -= coefficient * here[alpha][:, component]
+                    linear[:, equation] += coefficient * moved[alpha][:, component]
                     scale[equation] += _rms(coefficient) * size[len(alpha)][component]
+                if direction is None:
+                    residual, data = residual + part_residual, data + part_residual - linear
+                else:
+                    residual = residual + linear
             scale += _rms(data)
             worst = max(worst, float(torch.where(scale > 0, _rms(residual) / scale, 0.0).max()))
     return worst

@@ -24,6 +24,7 @@ from mlpde.optimize.least_squares import RowGroup
 from mlpde.optimize.newton import NewtonFailure
 from mlpde.representation.adapted_partition import Adaptation, adapted_partition
 from mlpde.representation.corner_functions import CornerFunction, corner_functions
+from mlpde.representation.determinacy import undetermined
 from mlpde.representation.error_estimate import Sample, estimated_errors, sampled
 from mlpde.representation.fitting import Ansatz, Fit, fit
 from mlpde.representation.partition_of_unity import PartitionOfUnity
@@ -43,6 +44,7 @@ HELD_OUT = 2000  # independent points that judge a solution
 # (activation, scale) that are probed where the user gives none, the usual best one first
 PAIRS = (("sin", 3.0), ("sin", 1.5), ("sin", 5.0), ("sin", 8.0), ("tanh", 1.0), ("tanh", 0.5))
 UNRESOLVED = 0.01  # relative errors against FEM were up to 13 times residuals above this
+ENOUGH = 3  # failures of Newton's method without a single success: more fits would only take time
 DECIDED = 1e-3  # a residual below shows which pair is best; above, nothing is resolved yet
 
 Pair = tuple[str, float]
@@ -83,11 +85,12 @@ class Search:
     probes: list[dict[str, Any]] = field(default_factory=list)
     fits: dict[tuple[tuple[int, ...], int, Pair], Judged | None] = field(default_factory=dict)
     failure: NewtonFailure | None = None
+    failures: int = 0
 
     def best(self) -> Judged:
         """The fit of the first candidate that meets the tolerance, or of the best one.
 
-        Raises NewtonFailure if Newton's method fails on every candidate.
+        Raises NewtonFailure if Newton's method fails on every candidate, or on the first three fits.
         """
         settings, domain = self.settings, self.domain
         self.judges = self._located(domain.interior(HELD_OUT, rule="sobol", seed=self.seed), self.seed)
@@ -104,6 +107,8 @@ class Search:
         reached: dict[int, float] = {}  # the best residual with each number of features
         stalled: set[int] = set()
         for step, (cells, count) in enumerate(candidates, start=1):
+            if self.failures >= ENOUGH and not any(self.fits.values()):
+                break
             later = {larger for _, larger in candidates[step:]} - stalled
             if count in stalled or _overtaken(count, reached, later):
                 continue
@@ -141,21 +146,27 @@ class Search:
     def warnings(self, best: Judged) -> list[str]:
         """What a user must know about the result."""
         sentences = list(best.fit.diagnostics["warnings"])
+        if self.form.linear and best.fit.diagnostics["norm"] == 0.0 and not self.form.homogeneous:
+            sentences.append(
+                "the solution is zero because the data vanish at every collocation point, though not in the problem: "
+                "what is narrower than the spacing of the points is not seen; more features, cells or points may help"
+            )
+        sentences += undetermined(self.judges, best.fit, best.residual, self.form.free)
         sentences += [_sentence(adaptation) for adaptation in best.adaptations[:LISTED]]
         if len(best.adaptations) > LISTED:
             sentences.append(f"the same for {len(best.adaptations) - LISTED} more subdomains")
+        tolerance = self.settings.tolerance
         missed = [
-            f"the estimated relative error of field {name!r} is {error:.1e}"
+            f"the estimated relative error of field {name!r} is {_above(error, tolerance)}"
             for name, error in best.errors.items()
-            if error > self.settings.tolerance
+            if error > tolerance
         ]
-        if not best.errors and best.residual > self.settings.tolerance:
-            missed = [f"the relative residual on independent points is {best.residual:.1e}"]
+        if not best.errors and best.residual > tolerance:
+            missed = [f"the relative residual on independent points is {_above(best.residual, tolerance)}"]
         if missed:
             sentences.append(
-                f"{', '.join(missed)}, above the tolerance "
-                f"{self.settings.tolerance:.0e}: more features, cells or unknowns may help, unless the solution is "
-                "singular"
+                f"{', '.join(missed)}, above the tolerance {tolerance:g}: more features, cells or unknowns may help, "
+                "unless the solution is singular or the data contradict each other"
             )
             if best.residual > UNRESOLVED:
                 sentences.append(
@@ -192,14 +203,15 @@ class Search:
         if isinstance(self.domain, SpaceTime):
             lengths[-1] = self.domain.length
         counts = FEATURES[len(lengths)] if settings.features is None else (settings.features,)
-        partitions = (
-            [settings.partition]
-            if settings.partition is not None
-            else [
-                tuple(round(n) for n in along_shortest * lengths / lengths.min())
-                for along_shortest in (1, *(n for power in range(16) for n in (2 * 2**power, 3 * 2**power)))
-            ]
-        )
+        if settings.partition is not None:
+            partitions = [settings.partition]
+        else:
+            coarsest = 1.0  # number of cells along the shortest side; below 1 where the domain is very long
+            affordable = settings.max_unknowns / (self.form.components * min(counts))
+            while math.prod(cells := _cells(coarsest, lengths)) > max(affordable, 1):
+                coarsest /= 2
+            finer = [n * 2.0**power for power in range(16) for n in (2, 3)]
+            partitions = [cells, *(_cells(n, lengths) for n in ([1.0] if coarsest < 1 else []) + finer)]
         cheap = sorted(
             product(partitions, counts), key=lambda candidate: math.prod(candidate[0]) * candidate[1] ** 2
         )
@@ -232,6 +244,8 @@ class Search:
         for pair in pairs:
             found = self._probed(cells, count, pair, None)
             residuals[pair] = math.inf if found is None else found.residual
+            if self.failures >= ENOUGH and not any(self.fits.values()):
+                break
             if residuals[pair] <= self.settings.tolerance:
                 break
         ranked = sorted(pairs, key=lambda pair: residuals.get(pair, math.inf))
@@ -323,6 +337,7 @@ class Search:
             )
         except NewtonFailure as error:
             self.failure = error
+            self.failures += 1
             return None
         residual = relative_residual(self.judges, found.state, self.form.free)
         sample = sampled(self.judges, found.state, residual, self.form.free)
@@ -342,6 +357,16 @@ def _overtaken(count: int, reached: Mapping[int, float], later: Collection[int])
     """Whether a larger number of features, of higher order, is ahead and has candidates left."""
     best = min((reached[c] for c in later if c > count and c in reached), default=math.inf)
     return best <= DECIDED and best < reached.get(count, math.inf)
+
+
+def _cells(along_shortest: float, lengths: np.ndarray) -> tuple[int, ...]:
+    """About square cells, so many along the shortest side, at least one in each direction."""
+    return tuple(max(round(n), 1) for n in along_shortest * lengths / lengths.min())
+
+
+def _above(value: float, tolerance: float) -> str:
+    """A value with enough digits to tell it from a tolerance just below."""
+    return f"{value:.1e}" if value > 1.1 * tolerance else f"{value:.6e}"
 
 
 def _family(activation: str) -> str:

@@ -26,9 +26,10 @@ from mlpde.optimize.least_squares import Method
 from mlpde.parallel import world
 from mlpde.representation.models import RandomFeatureModel, Regionwise, TimeBlocks, mean_free
 from mlpde.representation.search import Judged, Search
-from mlpde.settings import chosen, positive, whole
+from mlpde.settings import chosen, flags, is_whole, positive, whole
 from mlpde.solution import Solution
 
+LARGEST_SCALE = 1e6
 ATTAINABLE = 1e-14  # by double precision
 
 
@@ -57,7 +58,8 @@ class RFM:
     where one scalar unknown has the principal part c Lap u.  Systems (elasticity, Stokes) get none: their singular
     solutions stay unresolved at corners, and the residual there is large.
     polynomials: as many features as there are monomials of degree <= 3 are polynomials, if that is at most half.
-    time_blocks: a problem in time is solved in so many intervals, one after the other; with 1 all at once.
+    time_blocks: a problem in time is solved in so many intervals, one after the other; with 1 all at once.  Partition,
+    features, scale and least squares in `Solution.info` are then those of the last one.
     """
 
     features: int | None = None
@@ -87,6 +89,20 @@ class RFM:
         positive(self, "points", *(["scale"] if self.scale is not None else []))
         positive(self, "tolerance", zero=True)
         chosen(self, "method", "activation", "window")
+        flags(self, "corners", "polynomials")
+        if self.scale is not None and self.scale > LARGEST_SCALE:
+            raise InputError(
+                f"rfm.scale {self.scale:g} is too large, above {LARGEST_SCALE:g}: features would oscillate so often in "
+                "a subdomain; 1 to 10 is usual"
+            )
+        cells = self.partition
+        if cells is not None and not (isinstance(cells, tuple | list) and all(is_whole(n, 1) for n in cells)):
+            raise InputError(
+                "rfm.partition must be numbers of cells from 1 on, one in each direction, such as (4, 4), not "
+                f"{cells!r}"
+            )
+        if not isinstance(self.device, str):
+            raise InputError(f"rfm.device must be a text such as 'cpu' or 'cuda', not {self.device!r}")
         if 0 < self.tolerance < ATTAINABLE:
             raise InputError(
                 f"rfm.tolerance {self.tolerance:g} is below what double precision can give, about {ATTAINABLE:g}: ask "
@@ -98,6 +114,10 @@ class RFM:
 
         Raises InputError for fewer points than features, and if Newton's method fails on every candidate.
         """
+        if self.time_blocks > 1 and problem.time is None:
+            raise InputError(
+                f"rfm.time_blocks={self.time_blocks} splits time, and the problem has none: leave it out"
+            )
         device, communicator = available(self.device), world()
         monitor = monitor or Monitor()
         wall, cpu = time.perf_counter(), time.process_time()
@@ -128,7 +148,8 @@ class RFM:
             )
             blocks.append(search.best())
             probes += search.probes
-            warnings += search.warnings(blocks[-1])
+            when = f"from t = {part.start:g} to {part.end:g}: " if len(parts) > 1 else ""
+            warnings += [when + sentence for sentence in search.warnings(blocks[-1])]
         models = [_model(b, problem) for b in blocks]
         model: Any = models[0]
         if len(parts) > 1:
