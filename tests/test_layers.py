@@ -69,6 +69,7 @@ LAYERS = {
         *SOLUTION,
         "mlpde.parallel",
         "mlpde.energy_training",
+        "mlpde.eigen_training",
     ),  # neither another solver nor the table of them
     "mlpde.exact": SOLUTION,
     "mlpde.machine": (),

@@ -200,8 +200,8 @@ class StrongForm:
 
     @property
     def homogeneous(self) -> bool:
-        """True if u = 0 solves all rows, whatever the points."""
-        return all(rows.homogeneous for rows in self.rows)
+        """True if u = 0 is known to solve all rows, whatever the points."""
+        return all(isinstance(rows, Rows) and rows.homogeneous for rows in self.rows)
 
     @property
     def derivatives(self) -> set[Alpha]:

@@ -18,7 +18,7 @@ from numpy.polynomial import chebyshev
 
 from geometry.pieces import Arc, Piece
 from mlpde.errors import InputError
-from mlpde.formulation.residual import Rows, StrongForm
+from mlpde.formulation.residual import PointwiseRows, StrongForm
 from mlpde.formulation.torch_expression import Alpha, Jets
 from mlpde.representation.differentiation import at_points, jet_of
 from mlpde.representation.distances import CLOSE, Distance, distance, inverse_weights, meet
@@ -193,7 +193,7 @@ def _round(piece: Piece) -> bool:
     return isinstance(piece, Arc) and piece.closed
 
 
-def _data(rows: Rows, piece: Piece) -> dict[int, np.ndarray]:
+def _data(rows: PointwiseRows, piece: Piece) -> dict[int, np.ndarray]:
     """The data (NODES,) of Dirichlet rows at the nodes of a piece, by component."""
     nodes = 2 * np.pi * np.arange(NODES) / NODES if _round(piece) else chebyshev.chebpts1(NODES)
     residual, terms = rows.linearise(torch.as_tensor(_at(piece, nodes)), None, None)
