@@ -131,6 +131,7 @@ def history_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figu
                 )
     for axes, against in zip(row_of_axes, scales, strict=True):
         axes.set_xlabel(against)
+        axes.set_xlim(left=0)
         frame(axes)
     row_of_axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     row_of_axes[0].legend(frameon=False, fontsize=8)

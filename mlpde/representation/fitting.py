@@ -21,6 +21,7 @@ from mlpde.representation.random_features import RandomFeatures
 
 SMALLEST_GROWTH = 1 / 16  # of the load
 DATA_BEFORE_SLOPES = 100.0  # weight of the rows
+SMOOTH = 1e-4  # regularisation where the rows contradict each other: large coefficients lose later digits
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,9 @@ class _Problem(NamedTuple):
     communicator: Any = None
     shift: Sequence[torch.Tensor] = ()  # (n, K) of every part, subtracted from its residual
 
-    def solve(self, groups: list[RowGroup]) -> tuple[torch.Tensor, dict[str, Any]]:
+    def solve(
+        self, groups: list[RowGroup], regularisation: float | None = None
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
         sets = self.ansatz.sets
         widths = [self.components * f.features for f in sets for _ in range(f.partition.subdomains)]
         global_width = self.components * sets[0].global_features
@@ -195,7 +198,8 @@ class _Problem(NamedTuple):
             groups,
             widths,
             global_width,
-            self.method,
+            self.method if regularisation is None else "block_qr",
+            regularisation,
             centres=centres,
             coarse=lambda: [c for f in sets for c in coarse_functions(f, self.components)],
             communicator=self.communicator,
@@ -263,7 +267,7 @@ class _Problem(NamedTuple):
                 [side], residual, self.components, weight, owned=self.owned, device=self.device
             )
             groups += [piece.group for piece in pieces]
-        return self.solve(groups)[0]
+        return self.solve(groups, SMOOTH)[0]
 
     def linearise(self, x: torch.Tensor) -> Linearised:
         parts = self.assembled(self.function(x))
