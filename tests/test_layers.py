@@ -67,6 +67,7 @@ LAYERS = {
         *SOLUTION,
         "mlpde.parallel",
         "mlpde.energy_training",
+        "mlpde.eigen_training",
     ),  # neither another solver nor the table of them
     "mlpde.exact": SOLUTION,
     "mlpde.machine": (),
