@@ -16,8 +16,8 @@ from mlpde.optimize import first_order, natural_gradient, quasi_newton
 from mlpde.representation.network_energy import NetworkEnergy
 
 UPDATE = 0.1  # multipliers follow when a step lowers the energy by less than this part of the penalty
-WORSE = 3.0  # times the best residual on independent points, in
-PATIENCE = 4  # judgements in a row: the run has passed its best
+WORSE = 10.0  # times the best residual on independent points, in
+PATIENCE = 5  # judgements in a row: the run has passed its best
 ROUNDS = 10  # of the optimisers that remember: between them the multipliers are updated
 JUDGED_EVERY = 100  # steps of the optimisers whose steps are cheap
 ITERATIONS = {"natural_gradient": 60, "broyden": 3000, "lbfgs": 5000, "adam": 20_000}

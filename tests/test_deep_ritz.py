@@ -29,6 +29,38 @@ def test_the_smooth_square_is_solved_with_every_treatment_of_the_conditions(cond
     assert found < limit
 
 
+class Interrupted(Exception):
+    """The end of a run that was killed."""
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"conditions": "multipliers", "iterations": 6},
+        {"conditions": "hard", "optimizer": "broyden", "iterations": 300},
+        {"conditions": "penalty", "sampling": "random", "iterations": 300},
+    ],
+)
+def test_a_killed_run_continues_to_the_same_result(settings, tmp_path):
+    case = load("square_poisson")
+    solver = DeepRitz(width=5, depth=1, points=200, tolerance=0.0, **settings)
+    x = case.problem.domain.interior(10)
+
+    def monitor(resume, last=None):
+        def display(step, total, seconds, figures):
+            if last is not None and step > last:
+                raise Interrupted
+
+        made = Monitor(tmp_path / "checkpoint", {}, resume, display)
+        made.save_every = 0.0
+        return made
+
+    whole = solver.solve(case.problem, seed=0)(x)
+    with pytest.raises(Interrupted):
+        solver.solve(case.problem, seed=0, monitor=monitor(False, last=settings["iterations"] // 2))
+    assert np.array_equal(solver.solve(case.problem, seed=0, monitor=monitor(True))(x), whole)
+
+
 @pytest.mark.parametrize("optimizer", ["broyden", "lbfgs", "adam"])
 def test_every_optimiser_lowers_the_error(optimizer):
     steps = {"broyden": 100, "lbfgs": 100, "adam": 300}[optimizer]

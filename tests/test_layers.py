@@ -89,7 +89,7 @@ LAYERS = {
     "mlpde.results": COMPARE,
     "mlpde.progress": (),
     "mlpde.case_files": (*COMPARE, "cases"),
-    "mlpde.bench.*": (*CLI, "mlpde.solvers.*", "cases.*"),
+    "mlpde.bench.*": (*CLI, "mlpde.solvers.*", "mlpde.energy_training", "cases.*"),
     "mlpde.cli": CLI,
     "reference_fem.*": (
         *FORMULATION,

@@ -91,3 +91,10 @@ def test_a_slit_must_not_be_named_twice():
 
     with pytest.raises(GeometryError, match="is in both 'slit' and 'crack'"):
         Domain(2, build).mesh()
+
+
+def test_the_tip_of_a_slit_is_a_corner_of_a_full_turn():
+    tips = [corner for corner in slit_square(2.0).corners if corner.first == "slit"]
+    assert len(tips) == 1
+    assert np.allclose(tips[0].point, (0.0, 0.0))
+    assert np.isclose(tips[0].angle, 2 * np.pi) and np.isclose(np.sin(tips[0].start), 0.0)
