@@ -21,10 +21,7 @@ class Corner(NamedTuple):
 def find_corners(
     curves: Mapping[int, Curve], sides: Mapping[int, float], names: Mapping[int, str]
 ) -> tuple[Corner, ...]:
-    """All vertices where exactly two curve ends meet; sides: 1 where the domain lies to the left of a curve's tangent.
-
-    Vertices of slits, where the domain lies on both sides of a curve, are left out.
-    """
+    """All vertices where exactly two curve ends meet; sides: 1 where the domain lies to the left of a curve."""
     ends = []
     for tag, curve in curves.items():
         points, tangents = curve.at(np.array([0.0, curve.length]))
@@ -46,3 +43,20 @@ def find_corners(
             angle = (second[0][1] - first[0][1]) % (2 * np.pi)
             found.append(Corner(tuple(point.tolist()), first[0][1], float(angle), first[0][3], second[0][3]))
     return tuple(found)
+
+
+def find_tips(curves: Mapping[int, Curve], slits: Mapping[int, str]) -> tuple[Corner, ...]:
+    """The ends of slits (names by tag) inside the domain, where no other curve begins: corners of angle 2 pi."""
+    ends = []
+    for tag, curve in curves.items():
+        points, tangents = curve.at(np.array([0.0, curve.length]))
+        ends += [(tag, points[0], tangents[0]), (tag, points[1], -tangents[1])]
+    if not ends:
+        return ()
+    places = np.array([end[1] for end in ends])
+    near = np.linalg.norm(places[:, None] - places, axis=2) < 1e-9 * np.ptp(places, axis=0).max()
+    return tuple(
+        Corner(tuple(point.tolist()), float(np.arctan2(t[1], t[0])), 2 * np.pi, slits[tag], slits[tag])
+        for (tag, point, t), alone in zip(ends, near.sum(1) == 1, strict=True)
+        if tag in slits and alone
+    )

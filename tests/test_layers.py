@@ -22,11 +22,13 @@ PICTURES = (
     *SOLUTION,
     "mlpde.fields",
     "mlpde.series",
+    "mlpde.slices",
     "mlpde.scales",
     "mlpde.plotting",
     "mlpde.rendering",
     "mlpde.spatial",
     "mlpde.animation",
+    "mlpde.work_precision",
     "mlpde.figures",
     "mlpde.report",
 )
@@ -61,16 +63,24 @@ LAYERS = {
     "mlpde.settings": ("mlpde.errors",),
     "mlpde.modes": (),
     "mlpde.solution": PICTURES,  # solution.plot(), solution.export()
-    "mlpde.solvers.*": (*SOLUTION, "mlpde.parallel"),  # neither another solver nor the table of them
+    "mlpde.energy_training": SOLUTION,
+    "mlpde.eigen_training": SOLUTION,
+    "mlpde.solvers.*": (
+        *SOLUTION,
+        "mlpde.parallel",
+        "mlpde.energy_training",
+    ),  # neither another solver nor the table of them
     "mlpde.exact": SOLUTION,
     "mlpde.machine": (),
     "mlpde.fields": PICTURES,
     "mlpde.series": PICTURES,
+    "mlpde.slices": PICTURES,
     "mlpde.scales": PICTURES,
     "mlpde.plotting": PICTURES,
     "mlpde.rendering": (),  # a script of its own as well
     "mlpde.spatial": PICTURES,
     "mlpde.animation": PICTURES,
+    "mlpde.work_precision": PICTURES,
     "mlpde.figures": PICTURES,
     "mlpde.report": PICTURES,
     "mlpde.solving": COMPARE,

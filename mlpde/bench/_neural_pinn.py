@@ -119,7 +119,7 @@ def step_costs() -> dict[str, float]:
     theta = network.initial(0)
     located = collocate(form, problem.domain, problem.domain.interior(POINTS, rule="sobol"))
     inside = [part for part in located if part.rows.kind == "interior"]
-    compiled = network_rows(network, theta, inside, 1.0)
+    compiled = network_rows(network, theta, inside, problem.domain)
     (group,) = compiled.groups
     x, weight = group.located.points, group.weights
     f = 2 * torch.pi**2 * torch.sin(torch.pi * x).prod(1, keepdim=True)

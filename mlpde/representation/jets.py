@@ -11,12 +11,7 @@ from itertools import chain
 
 import torch
 
-from mlpde.formulation.torch_expression import Alpha, Jets
-
-
-def laplacian(directions: int) -> Alpha:
-    """The name, among derivatives, of the sum of d^2/dx_i^2 over the first `directions` directions i."""
-    return (-directions, -directions)
+from mlpde.formulation.torch_expression import Alpha, Jets, laplacian
 
 
 @dataclass(frozen=True)

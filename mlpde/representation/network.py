@@ -120,6 +120,19 @@ class Network:
         ]
         return channels.select(torch.cat(outputs, dim=1) if len(outputs) != 1 else outputs[0])
 
+    def along(
+        self, parameters: torch.Tensor, points: torch.Tensor, directions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """u, v.grad u and v.(grad grad u) v, each (n, M), at points (n, D) along a direction v (n, D) for each of them.
+
+        Three channels are propagated, whatever D.
+        """
+        channels = Channels.of([(), (0,), (0, 0)], self.inputs)
+        y = self._normalised(points, channels)
+        y[1] = directions * (2.0 / (points.new_tensor(self.upper) - points.new_tensor(self.lower)))
+        value, slope, curvature = self.forward(Layers(self._layers(parameters)), y, channels)
+        return value, slope, curvature
+
     def jacobian(
         self,
         parameters: torch.Tensor,

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from mlpde.errors import InputError
 from mlpde.formulation.sampling import Located
+from mlpde.formulation.weighting import sizes
 
 
 class WeightedRows(NamedTuple):
@@ -80,27 +80,17 @@ class NetworkRows:
         return float(loss.detach()), gradient
 
 
-def network_rows(network: Any, theta: torch.Tensor, located: Sequence[Located], length: float) -> NetworkRows:
-    """Divide each equation by sum over its terms of rms(c) (pi / length)^|alpha|, its size for the slowest mode.
+def network_rows(network: Any, theta: torch.Tensor, located: Sequence[Located], domain: Any) -> NetworkRows:
+    """Divide each equation by its size, so that no weight is left to choose (see `formulation.weighting`).
 
-    So all equations are in the units of the unknown, and no weight is left to choose. A nonlinear equation is
-    linearised about the network at theta. length: of the domain, its shortest side.
+    A nonlinear equation is linearised about the network at theta.
     """
-    return NetworkRows(network, [_weighted(part, network, theta, length) for part in located])
 
+    def weighted(part: Located) -> WeightedRows:
+        size = sizes(part, lambda side, alphas: network.jets(theta, side.points, sorted(alphas)), domain)
+        return WeightedRows(part, 1 / (size * math.sqrt(len(part.points))))
 
-def _weighted(located: Located, network: Any, theta: torch.Tensor, length: float) -> WeightedRows:
-    rows, points, normals = located.rows, located.points, located.normals
-    with torch.no_grad():
-        _, terms = rows.linearise(points, normals, network.jets(theta, points, _sorted(located)))
-    size = points.new_zeros(rows.equations)
-    for equation, _, alpha, coefficient in terms:
-        size[equation] += coefficient.square().mean().sqrt() * (math.pi / length) ** len(alpha)
-    if not (size > 0).all():
-        raise InputError(
-            f"an equation of the {rows.kind} residual on {rows.where!r} does not contain the unknowns"
-        )
-    return WeightedRows(located, 1 / (size * math.sqrt(len(points))))
+    return NetworkRows(network, [weighted(part) for part in located])
 
 
 def _sorted(located: Located) -> list[tuple[int, ...]]:

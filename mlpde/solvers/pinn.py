@@ -20,6 +20,7 @@ from mlpde.errors import InputError
 from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import StrongForm, strong_form
 from mlpde.formulation.sampling import collocate, relative_residual
+from mlpde.formulation.space_time import SpaceTime
 from mlpde.monitor import Monitor
 from mlpde.optimize.gauss_newton import State as GaussNewtonState
 from mlpde.optimize.minimise import State, affordable, check_memory, minimise, restored, saved
@@ -70,7 +71,9 @@ class PINN:
     tolerance: float = 1e-8
 
     name: ClassVar[str] = "pinn"
-    accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
+    accepts: ClassVar[frozenset[str]] = frozenset(
+        {"steady", "time", "several fields", "point condition", "periodic", "high dimension"}
+    )
 
     def __post_init__(self) -> None:
         optional = [name for name in ("points", "resample", "iterations") if getattr(self, name) is not None]
@@ -97,14 +100,19 @@ class PINN:
         return HardNetwork(network, hard) if hard.smooth or self.conditions == "hard" else network
 
     def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
-        """Train on a steady problem, linear or not; InputError if the residual is not finite."""
+        """Train on a problem, steady or in time (in space-time), linear or not.
+
+        Raises InputError if the residual is not finite.
+        """
         monitor = monitor or Monitor()
         wall, cpu = time.perf_counter(), time.process_time()
-        domain = problem.domain
+        domain = problem.domain if problem.time is None else SpaceTime(problem.domain, *problem.time)
         form = strong_form(problem)
         check_determined(problem, form)
         network = self.network(form, domain)
-        count = self.points or min(math.ceil(ROWS_PER_PARAMETER * network.size), MOST_POINTS)
+        meshed = hasattr(problem.domain, "mesh")
+        share = 1.0 if meshed else 0.5  # without a mesh the boundary has as many points as the inside
+        count = self.points or min(math.ceil(share * ROWS_PER_PARAMETER * network.size), MOST_POINTS)
         held_out = domain.interior(HELD_OUT, rule="uniform", seed=seed + 1)
         judges = collocate(form, domain, held_out, seed=seed + 1)
         start, inside = network.initial(seed), domain.interior(count, rule="sobol", seed=seed)
@@ -163,7 +171,15 @@ class PINN:
         }
         constants = torch.zeros(form.components, dtype=torch.float64)
         model = mean_free(NetworkModel(network, theta, constants), problem)
-        return Solution(self.name, repr(self), problem.fields, model, domain.mesh(), info, problem)
+        return Solution(
+            self.name,
+            repr(self),
+            problem.fields,
+            model,
+            problem.domain.mesh() if meshed else None,
+            info,
+            problem,
+        )
 
     def _rows(
         self, form: StrongForm, domain: Any, network: Any, theta: torch.Tensor, inside: np.ndarray
@@ -172,7 +188,7 @@ class PINN:
         located = collocate(form, domain, inside)
         if isinstance(network, HardNetwork):
             located = [part for part in located if part.rows.kind != "dirichlet"]
-        return network_rows(network, theta, located, _length(domain))
+        return network_rows(network, theta, located, domain)
 
     def _drawn(
         self, form: StrongForm, domain: Any, network: Any, theta: torch.Tensor, count: int, seed: int
@@ -182,7 +198,7 @@ class PINN:
         located = [part for part in collocate(form, domain, candidates) if part.rows.kind == "interior"]
         sizes = []
         with torch.no_grad():
-            for group in network_rows(network, theta, located, _length(domain)).groups:
+            for group in network_rows(network, theta, located, domain).groups:
                 part = group.located
                 jets = network.jets(theta, part.points, sorted(part.rows.derivatives))
                 sizes.append(group.values(part, jets).norm(dim=1) * math.sqrt(len(part.points)))
@@ -192,8 +208,3 @@ class PINN:
             len(points), count, replace=False, p=chance / chance.sum()
         )
         return points[chosen]
-
-
-def _length(domain: Any) -> float:
-    lower, upper = domain.bounding_box
-    return float((upper - lower).min())

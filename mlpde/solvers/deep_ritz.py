@@ -1,0 +1,277 @@
+"""Deep Ritz: a network that minimises the energy; by natural gradients on a mesh quadrature, or as published.
+
+E and Yu, The Deep Ritz method, Commun. Math. Stat. 6, 2018, arXiv 1710.00211.  The published algorithm is
+`DeepRitz(network="residual", width=10, depth=6, activation="cubic", geometry_inputs=False, conditions="penalty",
+sampling="random", optimizer="adam")`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+
+from mlpde.eigen_training import train_modes
+from mlpde.energy_training import ITERATIONS, Training
+from mlpde.errors import InputError
+from mlpde.formulation.determined import check_determined
+from mlpde.formulation.energy import Density, energy_densities
+from mlpde.formulation.energy_points import at_random, by_quadrature, dirichlet_form
+from mlpde.formulation.residual import Rows, StrongForm, strong_form
+from mlpde.formulation.sampling import collocate, relative_residual
+from mlpde.monitor import Monitor
+from mlpde.problem import Eigenproblem, Problem
+from mlpde.representation.features import Corner, Feature, features
+from mlpde.representation.hard_conditions import Hard, HardNetwork, hard_conditions
+from mlpde.representation.models import NetworkModel, mean_free
+from mlpde.representation.network import Network
+from mlpde.representation.network_energy import NetworkEnergy
+from mlpde.representation.networks import MLP, ResidualNetwork
+from mlpde.settings import chosen, positive, whole
+from mlpde.solution import Solution
+
+POINTS_PER_PARAMETER = (
+    12.0  # with few points the network finds energies below the minimum, between the points
+)
+EIGEN_POINTS = 4000  # of the quadrature
+RANDOM_POINTS = 1000  # inside, a step
+NEWTON_SIZE = 1500  # parameters: up to here the natural gradient's factorisations pay
+DENSE_SIZE = 4000  # up to here a full inverse fits and pays
+HELD_OUT = 1000  # independent points that judge a solution
+NEGATIVE = 1e-9  # of the largest eigenvalue: a smaller negative one is rounding
+
+
+@dataclass(frozen=True)
+class DeepRitz:
+    """Network trained on the energy of a problem that has one, steady, linear or not.
+
+    network, width, depth, activation: "mlp" with hidden layers, or the paper's "residual" blocks (activation "cubic").
+    geometry_inputs: corner functions, and the logarithms of circular holes, are further inputs of the network.
+    conditions: of Dirichlet: "hard" by distance functions, "multipliers" (exact in the limit), or "penalty" (as
+    published), the energy's second derivative being `penalty` times the stiffness over the length; None: hard where the
+    boundary allows and the solution has no singular corner, else multipliers (penalty at random points).
+    sampling: "quadrature" on a mesh, or "random", fresh points every step.  points: inside; None: by size.
+    optimizer: None chooses by size: natural gradients, self-scaled Broyden, L-BFGS; Adam for random points.
+    iterations: at most; None: by the optimizer.  learning_rate: of Adam, which falls to zero.
+    tolerance: the run ends when the strong residual on independent points is below.
+    """
+
+    network: Literal["mlp", "residual"] = "mlp"
+    width: int = 16
+    depth: int = 2
+    activation: Literal["tanh", "sin", "cubic"] = "tanh"
+    geometry_inputs: bool = True
+    conditions: Literal["hard", "multipliers", "penalty"] | None = None
+    penalty: float = 1000.0
+    sampling: Literal["quadrature", "random"] = "quadrature"
+    points: int | None = None
+    optimizer: Literal["natural_gradient", "broyden", "lbfgs", "adam"] | None = None
+    iterations: int | None = None
+    learning_rate: float = 1e-3
+    tolerance: float = 1e-5
+
+    name: ClassVar[str] = "deep_ritz"
+    accepts: ClassVar[frozenset[str]] = frozenset(
+        {"steady", "several fields", "point condition", "eigenproblem", "high dimension"}
+    )
+
+    def __post_init__(self) -> None:
+        optional = [name for name in ("points", "iterations") if getattr(self, name) is not None]
+        whole(self, 1, "width", "depth", *optional)
+        positive(self, "penalty", "learning_rate")
+        positive(self, "tolerance", zero=True)
+        chosen(self, "network", "activation", "conditions", "sampling", "optimizer")
+        if self.sampling == "random" and self.optimizer not in (None, "adam"):
+            raise InputError(
+                f'deep_ritz: {self.optimizer} needs the same points in every step: use sampling="quadrature", or adam'
+            )
+        if self.sampling == "random" and self.conditions == "multipliers":
+            raise InputError(
+                'deep_ritz: multipliers belong to fixed points: with sampling="random" use conditions="penalty"'
+            )
+
+    def solve(
+        self, problem: Problem | Eigenproblem, *, seed: int = 0, monitor: Monitor | None = None
+    ) -> Solution:
+        """Train; InputError if the problem has no energy, or if the energy has no minimum."""
+        monitor = monitor or Monitor()
+        if isinstance(problem, Eigenproblem):
+            return self._solve_modes(problem, seed, monitor)
+        if not hasattr(problem.domain, "mesh") and self.sampling != "random":
+            raise InputError('deep_ritz: without a mesh there is no quadrature: use sampling="random"')
+        wall, cpu = time.perf_counter(), time.process_time()
+        densities, conditions = energy_densities(problem), dirichlet_form(problem)
+        strong, warnings = _strong_form(problem)
+        network, treatment = self._network(problem.domain, conditions, strong)
+        rows = [row for row in conditions.rows if treatment != "hard" or row.kind == "point"]
+        theta = network.initial(seed)
+        method = self._method(network.size)
+        training = Training(
+            self._energy(densities, rows, problem.domain, network, theta, seed),
+            _judge(strong, problem.domain, network, seed),
+            method,
+            self.iterations or ITERATIONS[method],
+            self.tolerance,
+            self.learning_rate,
+            treatment == "multipliers",
+            decisive=self.sampling == "quadrature",
+            monitor=monitor,
+        )
+        theta, reason = training.run(theta)
+        if not warnings and not training.judged <= self.tolerance:
+            warnings.append(
+                f"the relative residual on independent points is {training.judged:.1e}, above the tolerance "
+                f"{self.tolerance:.0e} (ended by {reason}): a wider network, more points or iterations may help"
+            )
+        info = {
+            "seconds": time.perf_counter() - wall,
+            "cpu_seconds": time.process_time() - cpu,
+            "unknowns": network.size,
+            "seed": seed,
+            "history": monitor.history,
+            "residual": training.judged,
+            "stopped_by": reason,
+            "optimizer": method,
+            "conditions": treatment,
+            "points": sum(len(part.points) for part in training.energy_at(0).integrals),
+            "warnings": warnings,
+        }
+        constants = torch.zeros(conditions.components, dtype=torch.float64)
+        model = mean_free(NetworkModel(network, theta, constants), problem)
+        return Solution(self.name, repr(self), problem.fields, model, _mesh(problem.domain), info, problem)
+
+    def _solve_modes(self, problem: Eigenproblem, seed: int, monitor: Monitor) -> Solution:
+        wall, cpu = time.perf_counter(), time.process_time()
+        modes, size = train_modes(
+            problem,
+            lambda components: self._plain_network(problem.domain, components, ()),
+            self.points or EIGEN_POINTS,
+            seed,
+            monitor,
+        )
+        info = {
+            "seconds": time.perf_counter() - wall,
+            "cpu_seconds": time.process_time() - cpu,
+            "unknowns": size * problem.count,
+            "seed": seed,
+            "history": monitor.history,
+            "optimizer": "natural_gradient",
+            "warnings": [],
+        }
+        return Solution(self.name, repr(self), problem.fields, modes, _mesh(problem.domain), info, problem)
+
+    def _network(
+        self, domain: Any, conditions: StrongForm, strong: StrongForm | None
+    ) -> tuple[Network | HardNetwork, str]:
+        """The network, and how it treats the Dirichlet conditions."""
+        inputs: tuple[Feature, ...] = ()
+        if self.geometry_inputs and strong is not None:
+            inputs = features(strong, domain, ("corners", "holes"))
+        network = self._plain_network(domain, conditions.components, inputs)
+        treatment = self.conditions
+        if treatment is None and self.sampling == "random":
+            treatment = "penalty"
+        hard = None
+        if treatment == "hard":
+            hard = hard_conditions(conditions, domain)
+        elif treatment is None and not any(isinstance(f, Corner) for f in inputs):
+            hard = _smooth_hard_conditions(conditions, domain)
+        if hard is not None:
+            return HardNetwork(network, hard), "hard"
+        return network, treatment or "multipliers"
+
+    def _plain_network(self, domain: Any, components: int, inputs: tuple[Feature, ...]) -> Network:
+        lower, upper = domain.bounding_box
+        box = tuple(map(float, lower)), tuple(map(float, upper))
+        kind = {"mlp": MLP, "residual": ResidualNetwork}[self.network]
+        return kind(domain.dim, components, *box, self.width, self.depth, self.activation, inputs)
+
+    def _method(self, size: int) -> str:
+        """The optimiser for a network of `size` parameters."""
+        if self.optimizer is not None:
+            return self.optimizer
+        if self.sampling == "random":
+            return "adam"
+        return "natural_gradient" if size <= NEWTON_SIZE else "broyden" if size <= DENSE_SIZE else "lbfgs"
+
+    def _energy(
+        self,
+        densities: Sequence[Density],
+        rows: Sequence[Rows],
+        domain: Any,
+        network: Any,
+        theta: torch.Tensor,
+        seed: int,
+    ) -> Callable[[int], NetworkEnergy]:
+        """The energy at step k: always the same, or at fresh points."""
+        lower, upper = domain.bounding_box
+        random = self.sampling == "random"
+        count = self.points or (RANDOM_POINTS if random else int(POINTS_PER_PARAMETER * network.size))
+        singular = _singular(network)
+
+        def at(step: int, penalty: float) -> NetworkEnergy:
+            if random:
+                fresh = int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+                parts = at_random(densities, rows, domain, count, penalty, fresh)
+            else:
+                parts = by_quadrature(densities, rows, domain, count, penalty, singular)
+            return NetworkEnergy(network, *parts)
+
+        penalty = self.penalty * at(0, 1.0).stiffness(theta) / float((upper - lower).min())
+        energy = at(0, penalty)
+        if not random and network.size <= NEWTON_SIZE:
+            least, largest = energy.spectrum(theta)
+            if least < -NEGATIVE * largest:
+                raise InputError(
+                    "the energy has no minimum: its second derivative is negative in some direction (a saddle point, "
+                    "such as velocity and pressure, or an operator that is not positive); use PINN, or FEM"
+                )
+        return (lambda step: at(step, penalty)) if random else (lambda step: energy)
+
+
+def _mesh(domain: Any) -> Any:
+    return domain.mesh() if hasattr(domain, "mesh") else None
+
+
+def _singular(network: Any) -> list[tuple[float, float]]:
+    """The corners at which an input of the network has an unbounded gradient."""
+    inputs = getattr(network, "network", network).features
+    return sorted({f.function.point for f in inputs if isinstance(f, Corner) and f.function.exponent < 1})
+
+
+def _smooth_hard_conditions(conditions: StrongForm, domain: Any) -> Hard | None:
+    """Distance functions and lifts, None where there are none, or none whose derivatives are bounded."""
+    try:
+        hard = hard_conditions(conditions, domain)
+    except InputError:  # its sentence is for who asks for them
+        return None
+    return hard if hard.smooth else None
+
+
+def _strong_form(problem: Problem) -> tuple[StrongForm | None, list[str]]:
+    """The strong residual, None with a warning where there is none: the energy does not need it."""
+    try:
+        form = strong_form(problem)
+    except InputError as error:
+        return None, [f"the solution was not judged by the strong residual: {error}"]
+    check_determined(problem, form)
+    return form, []
+
+
+def _judge(form: StrongForm | None, domain: Any, network: Any, seed: int) -> Callable[[torch.Tensor], float]:
+    """The strong residual on independent points as a function of theta; nan where there is none."""
+    if form is None:
+        return lambda theta: math.nan
+    inside = domain.interior(HELD_OUT, rule="uniform", seed=seed + 1)
+    judges = collocate(form, domain, inside, seed=seed + 1)
+    free = form.free
+
+    def judge(theta: torch.Tensor) -> float:
+        return relative_residual(judges, lambda part, alphas: network.jets(theta, part.points, alphas), free)
+
+    return judge

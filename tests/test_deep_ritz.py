@@ -1,0 +1,96 @@
+"""Deep Ritz: accuracy, conditions, an interrupted run, eigenvalues, and what is refused."""
+
+import math
+
+import numpy as np
+import pytest
+import ufl
+
+from geometry import interval, rectangle
+from mlpde import Dirichlet, Eigenproblem, Field, InputError, Problem
+from mlpde.case_files import load
+from mlpde.exact import exact_solution
+from mlpde.monitor import Monitor
+from mlpde.solvers.deep_ritz import DeepRitz
+
+
+def error(case, **settings):
+    solution = DeepRitz(**settings).solve(case.problem, seed=0)
+    return solution, solution.error(exact_solution(case))["u"]["l2"]
+
+
+@pytest.mark.parametrize(("conditions", "limit"), [("hard", 1e-3), ("multipliers", 5e-3), ("penalty", 2e-2)])
+def test_the_smooth_square_is_solved_with_every_treatment_of_the_conditions(conditions, limit):
+    solution, found = error(
+        load("square_poisson"), width=8, conditions=conditions, iterations=12, tolerance=0.0
+    )
+    assert solution.info["conditions"] == conditions
+    assert solution.info["optimizer"] == "natural_gradient"
+    assert found < limit
+
+
+@pytest.mark.parametrize("optimizer", ["broyden", "lbfgs", "adam"])
+def test_every_optimiser_lowers_the_error(optimizer):
+    steps = {"broyden": 100, "lbfgs": 100, "adam": 300}[optimizer]
+    settings = {"width": 8, "depth": 1, "points": 500, "optimizer": optimizer, "learning_rate": 0.02}
+    _, found = error(load("square_poisson"), **settings, iterations=steps)
+    assert found < 0.2
+
+
+def test_an_energy_that_is_not_quadratic_is_minimised():
+    line = interval(0.0, 1.0)  # -u'' + u^3 = f with u = sin(pi x)
+
+    def energy(u, omega):
+        exact = ufl.sin(ufl.pi * omega.x[0])
+        f = ufl.pi**2 * exact + exact**3
+        return (ufl.inner(ufl.grad(u), ufl.grad(u)) / 2 + u**4 / 4 - f * u) * omega.dx
+
+    problem = Problem(line, Field("u"), energy=energy, dirichlet=Dirichlet("all", 0.0))
+    solution = DeepRitz(width=8, depth=1, points=200, iterations=40).solve(problem, seed=0)
+    x = np.linspace(0.05, 0.95, 30)[:, None]
+    assert np.abs(solution(x) - np.sin(np.pi * x[:, 0])).max() < 1e-3
+
+
+def test_the_lowest_modes_of_a_string_are_found_in_their_order():
+    problem = Eigenproblem(
+        interval(0.0, 1.0),
+        Field("u"),
+        stiffness=lambda u, v, omega: ufl.inner(ufl.grad(u), ufl.grad(v)) * omega.dx,
+        mass=lambda u, v, omega: u * v * omega.dx,
+        dirichlet=Dirichlet("all", 0.0),
+        count=2,
+    )
+    solution = DeepRitz(width=6, depth=1, points=200).solve(problem, seed=0)
+    assert solution.eigenvalues == pytest.approx([math.pi**2, 4 * math.pi**2], rel=1e-3)
+    x = np.linspace(0.0, 1.0, 50)[:, None]
+    second = solution[1](x)
+    assert abs(abs(second @ np.sin(2 * np.pi * x[:, 0])) / np.linalg.norm(second) - 7 / math.sqrt(2)) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"sampling": "random", "optimizer": "broyden"}, "needs the same points in every step"),
+        ({"sampling": "random", "conditions": "multipliers"}, "multipliers belong to fixed points"),
+        ({"width": 0}, "deep_ritz.width must be an integer from 1 on"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        DeepRitz(**settings)
+
+
+def test_a_saddle_point_is_refused():
+    with pytest.raises(InputError, match="the energy has no minimum"):
+        DeepRitz(width=4, depth=1, points=300).solve(load("stokes_driven").problem, seed=0)
+
+
+def test_a_form_without_energy_is_refused():
+    problem = Problem(
+        rectangle(0.0, 0.0, 1.0, 1.0),
+        Field("u"),
+        lambda u, v, omega: (ufl.inner(ufl.grad(u), ufl.grad(v)) + u.dx(0) * v - v) * omega.dx,
+        dirichlet=Dirichlet("all", 0.0),
+    )
+    with pytest.raises(InputError, match="the weak form has no energy"):
+        DeepRitz().solve(problem, seed=0, monitor=Monitor())
