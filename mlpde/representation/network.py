@@ -12,7 +12,7 @@ from mlpde.formulation.torch_expression import Alpha, Jets
 from mlpde.representation.differentiation import at_points
 from mlpde.representation.jets import ACTIVATIONS, Channels, coordinates, linear
 
-BATCH = 2048  # points propagated at once: the channels of one layer stay in the cache
+BATCH = 32_768  # values of one channel of a layer propagated at once: all channels of it stay in the cache
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Network:
         layers = self._layers(parameters)
         outputs = [
             self.forward(Layers(layers), batch, channels)
-            for batch in self._entries(points, channels).split(BATCH, dim=1)
+            for batch in self._entries(points, channels).split(max(1, BATCH // self.width), dim=1)
         ]
         return channels.select(torch.cat(outputs, dim=1) if len(outputs) != 1 else outputs[0])
 
