@@ -118,8 +118,8 @@ def pyrfm(case: Any, reference: Any, settings: dict[str, Any], seed: int) -> tup
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
         facts = json.loads(done.stdout.splitlines()[-1])
-        values: Any = Known(np.load(found))
-        solution = Solution("pyrfm", "", problem.fields, values, None, {}, case)
+        known: Any = Known(np.load(found))  # all of a Model that errors need
+        solution = Solution("pyrfm", "", problem.fields, known, None, {}, case)
     return solution, facts["seconds"], facts["rows"]
 
 
@@ -131,11 +131,11 @@ def main() -> None:
 
     table: list[list[Any]] = []
     tanh: dict[str, Any] = {"activation": "tanh", "scale": 1.0, "polynomials": False}
-    runs: tuple[tuple[str, dict[str, Any]], ...] = (
+    runs: list[tuple[str, dict[str, Any]]] = [
         ("helmholtz_1d", {"features": 50, "partition": (16,), "points": 1.0, "window": "psi_a"}),
         ("helmholtz_1d", {"features": 50, "partition": (32,), "points": 1.0, "window": "psi_a"}),
         ("elasticity_40_holes", {"features": 100, "partition": (4, 4), "points": 3.0, "window": "psi_b"}),
-    )
+    ]
     for name, settings in runs:
         case = load(name)
         reference = exact_solution(case)
