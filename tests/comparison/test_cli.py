@@ -151,7 +151,7 @@ BROKEN = {
         (["solve", "exits.py", "--solver", "good"], "SystemExit"),
         (["solve", "line", "--solver", "god"], "unknown solver 'god'"),
         (["solve", "line", "--solver", "good", "--set", "widht=3"], "did you mean 'width'"),
-        (["solve", "line", "--solver", "good", "--set", "width=wide"], "good.width must be a number"),
+        (["solve", "line", "--solver", "good", "--set", "width=wide"], "good.width must be a whole number"),
         (["solve", "line", "--solver", "good", "--set", "width"], "KEY=VALUE is expected"),
         (
             ["solve", "line", "--solver", "good", "--set", "poor.width=3"],

@@ -58,4 +58,4 @@ def test_features_that_are_all_constant_make_a_singular_system_and_a_warning():
 def test_options_of_petsc_that_nothing_used_are_reported(monkeypatch):
     monkeypatch.setenv("PETSC_OPTIONS", "-rfm_pc_typ none")
     found = warnings(CASE.problem, features=30, partition=(1, 1), activation="sin", scale=3.0)
-    assert "the PETSc options -rfm_pc_typ were not used by the method block_qr" in found
+    assert "the PETSc option -rfm_pc_typ was not used by the method block_qr" in found

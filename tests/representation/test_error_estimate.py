@@ -81,5 +81,4 @@ def test_the_tolerance_holds_at_the_final_time_of_what_decays():
 
 def test_a_search_that_misses_the_tolerance_names_the_field():
     info = run(poisson(lambda x: ufl.tanh(40 * (x[0] - 0.4))), tolerance=1e-9, max_unknowns=900)[1]
-    assert "error of field 'u'" in info["warnings"][-1]
-    assert "above the tolerance 1e-09" in info["warnings"][-1]
+    assert any("error of field 'u'" in w and "above the tolerance 1e-09" in w for w in info["warnings"])
