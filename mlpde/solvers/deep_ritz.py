@@ -73,7 +73,7 @@ class DeepRitz:
     optimizer: Literal["natural_gradient", "broyden", "lbfgs", "adam"] | None = None
     iterations: int | None = None
     learning_rate: float = 1e-3
-    tolerance: float = 1e-6
+    tolerance: float = 1e-7
 
     name: ClassVar[str] = "deep_ritz"
     accepts: ClassVar[frozenset[str]] = frozenset(
