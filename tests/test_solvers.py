@@ -62,7 +62,7 @@ LIMITS: dict[str, dict[str, float | str]] = {
     "ns2d_backstep": {"fem": 0.05, "rfm": 0.3, "pinn": 0.6},
     "periodic_cell": {"fem": 1e-3, "rfm": 1e-2, "pinn": PERIODIC},
     "poisson_2d": {"fem": 1e-2, "rfm": 1e-12, "pinn": 1e-1},
-    "poisson2d_c": {"fem": 1e-3, "rfm": 1e-1, "pinn": 5e-3},
+    "poisson2d_c": {"fem": 1e-3, "rfm": 5e-3, "pinn": 5e-3},
     "poisson_high_frequency": {"fem": 0.1, "rfm": 0.1, "pinn": 10.0},
     "plate_with_holes": {"fem": 1e-3, "rfm": 2e-3, "pinn": 0.2},
     "schroedinger_st": {"fem": 1e-2, "rfm": 1e-2, "pinn": IN_TIME},
