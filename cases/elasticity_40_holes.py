@@ -42,6 +42,6 @@ case = Case(
         "stress y": lambda u, omega: plane_stress(u, E, NU)[1, 1],
         "shear stress": lambda u, omega: plane_stress(u, E, NU)[0, 1],
     },
-    solvers={"rfm": {"features": 200, "partition": (4, 4), "activation": "sin", "scale": 3.0}},
+    solvers={"rfm": {"features": 200, "partition": (4, 4), "activation": "sin", "scale": 5.0}},
     source="J. Chen, X. Chi, W. E, Z. Yang, J. Machine Learning 1(3), 2022, section 3.2",
 )
