@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Protocol
@@ -10,7 +9,6 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from mlpde.errors import InputError
 from mlpde.optimize import first_order, gauss_newton, quasi_newton
 
 STATES = {
@@ -23,7 +21,6 @@ State = gauss_newton.State | quasi_newton.State | first_order.State
 Result = gauss_newton.Result | quasi_newton.Result | first_order.Result
 
 LARGEST_FACTORISATION = 4e10  # N P min(N, P): some ten seconds on one core
-COPIES = 4  # of the Jacobian, in a factorisation
 
 
 class Rows(Protocol):
@@ -40,17 +37,6 @@ def affordable(rows: int, parameters: int) -> str:
     """The method for so many rows and parameters: Gauss-Newton where its factorisation takes seconds, or L-BFGS."""
     work = float(rows) * parameters * min(rows, parameters)
     return "gauss_newton" if work <= LARGEST_FACTORISATION else "lbfgs"
-
-
-def check_memory(rows: int, parameters: int) -> None:
-    """InputError if the Jacobian and its factors are larger than the memory of the machine."""
-    needed = COPIES * 8 * rows * parameters
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > memory:
-        raise InputError(
-            f"Gauss-Newton needs {needed / 2**30:.0f} GiB for {rows} rows and {parameters} parameters, the machine has "
-            f'{memory / 2**30:.0f}: take fewer points, a smaller network, or optimizer="lbfgs"'
-        )
 
 
 def minimise(

@@ -28,6 +28,12 @@ class NetworkEnergy:
     integrals: Sequence[Integral]
     conditions: Sequence[Condition]
 
+    @property
+    def rows(self) -> int:
+        """Number of rows of a tangent space at most."""
+        inside = sum(len(part.points) * len(part.density.slots) for part in self.integrals)
+        return inside + sum(len(one.points) * one.rows.equations for one in self.conditions)
+
     def value(self, theta: Tensor) -> float:
         """E(theta)."""
         with torch.no_grad():

@@ -25,6 +25,7 @@ from mlpde.formulation.energy_points import at_random, by_quadrature, dirichlet_
 from mlpde.formulation.residual import PointwiseRows, StrongForm, strong_form
 from mlpde.formulation.sampling import collocate, relative_residual
 from mlpde.monitor import Monitor
+from mlpde.optimize.memory import check_memory, fits
 from mlpde.problem import Eigenproblem, Problem
 from mlpde.representation.features import Corner, Feature, features
 from mlpde.representation.hard_conditions import Hard, HardNetwork, hard_conditions
@@ -110,9 +111,10 @@ class DeepRitz:
         network, treatment = self._network(problem.domain, conditions, strong)
         rows = [row for row in conditions.rows if treatment != "hard" or row.kind == "point"]
         theta = network.initial(seed)
-        method = self._method(network.size)
+        energy_at = self._energy(densities, rows, problem.domain, network, theta, seed)
+        method = self._method(network.size, energy_at(0).rows)
         training = Training(
-            self._energy(densities, rows, problem.domain, network, theta, seed),
+            energy_at,
             _judge(strong, problem.domain, network, seed),
             method,
             self.iterations or ITERATIONS[method],
@@ -191,13 +193,23 @@ class DeepRitz:
         kind = {"mlp": MLP, "residual": ResidualNetwork}[self.network]
         return kind(domain.dim, components, *box, self.width, self.depth, self.activation, inputs)
 
-    def _method(self, size: int) -> str:
-        """The optimiser for a network of `size` parameters."""
+    def _method(self, size: int, rows: int) -> str:
+        """The optimiser for a network of `size` parameters and tangent spaces of so many rows."""
+        if self.optimizer == "natural_gradient":
+            check_memory(
+                rows, size, "the natural gradient", 'fewer points, a smaller network, or optimizer="lbfgs"'
+            )
         if self.optimizer is not None:
             return self.optimizer
         if self.sampling == "random":
             return "adam"
-        return "natural_gradient" if size <= NEWTON_SIZE else "broyden" if size <= DENSE_SIZE else "lbfgs"
+        return (
+            "natural_gradient"
+            if size <= NEWTON_SIZE and fits(rows, size)
+            else "broyden"
+            if size <= DENSE_SIZE
+            else "lbfgs"
+        )
 
     def _energy(
         self,
@@ -224,7 +236,7 @@ class DeepRitz:
 
         penalty = self.penalty * at(0, 1.0).stiffness(theta) / float((upper - lower).min())
         energy = at(0, penalty)
-        if not random and network.size <= NEWTON_SIZE:
+        if not random and network.size <= NEWTON_SIZE and fits(energy.rows, network.size):
             least, largest = energy.spectrum(theta)
             if least < -NEGATIVE * largest:
                 raise InputError(

@@ -23,7 +23,8 @@ from mlpde.formulation.sampling import collocate, relative_residual
 from mlpde.formulation.space_time import SpaceTime
 from mlpde.monitor import Monitor
 from mlpde.optimize.gauss_newton import State as GaussNewtonState
-from mlpde.optimize.minimise import State, affordable, check_memory, minimise, restored, saved
+from mlpde.optimize.memory import check_memory
+from mlpde.optimize.minimise import State, affordable, minimise, restored, saved
 from mlpde.representation.features import features
 from mlpde.representation.hard_conditions import HardNetwork, hard_conditions
 from mlpde.representation.models import NetworkModel, mean_free
@@ -123,7 +124,8 @@ class PINN:
         rows = self._rows(form, domain, network, start, inside)
         method = self.optimizer if self.optimizer != "auto" else affordable(rows.count, network.size)
         if method == "gauss_newton":
-            check_memory(rows.count, network.size)
+            remedy = 'fewer points, a smaller network, or optimizer="lbfgs"'
+            check_memory(rows.count, network.size, "Gauss-Newton", remedy)
         steps = self.iterations or STEPS[method]
         every = 1 if method == "gauss_newton" else max(1, steps // JUDGED)
         judged = math.nan

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from mlpde.formulation.sampling import Located, relative_residual
 from mlpde.formulation.weak_residual import WeakResidual, weak_residual
 from mlpde.monitor import Monitor
 from mlpde.optimize import gauss_newton, min_max
+from mlpde.optimize.memory import check_memory
 from mlpde.representation.adversary import Adversarial
 from mlpde.representation.models import NetworkModel, mean_free
 from mlpde.representation.networks import MLP
@@ -137,7 +137,7 @@ class WAN:
         module, function = TEST_SPACE.split(":")
         test_space: Callable = getattr(importlib.import_module(module), function)
         count = self.tests or math.ceil(TESTS_PER_PARAMETER * network.size)
-        _check_memory(count, network.size)
+        check_memory(count, max(count, network.size), "WAN", "a smaller network or fewer tests")
         lower, upper = domain.bounding_box
         start = state_of(network, network.initial(seed))
         tested, judge = (
@@ -240,14 +240,3 @@ def _held_out(problem: Any, seed: int) -> list[Located]:
             normals = torch.as_tensor(outward)
         found.append(Located(rows, torch.as_tensor(x), normals))
     return found
-
-
-def _check_memory(rows: int, parameters: int) -> None:
-    """Refuse a Jacobian that the machine cannot hold, with its factors and copies."""
-    needed = 4 * 8 * rows * max(rows, parameters)
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > available:
-        raise InputError(
-            f"Gauss-Newton with {rows} tests and {parameters} parameters needs {needed / 1e9:.0f} GB of memory, the "
-            f"machine has {available / 1e9:.0f}: take a smaller network or fewer tests"
-        )
