@@ -1,6 +1,5 @@
 """A CAD curve in the plane as piecewise Chebyshev polynomials: exact points by arc length, without gmsh."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -64,20 +63,6 @@ def read_curve(model: ModuleType, tag: int) -> Curve:
     arc = chebyshev.chebint(speed, lbnd=-1)
     start = np.concatenate([[0.0], np.cumsum(chebyshev.chebval(1.0, arc))])
     return Curve(position, derivative, arc, start)
-
-
-def curves_between(
-    model: ModuleType, regions: Mapping[str, Sequence[int]]
-) -> dict[tuple[str, str], list[Curve]]:
-    """The curves that separate two regions of a plane model, by the names of these in the order of `regions`."""
-    owner = {tag: name for name, tags in regions.items() for tag in tags}
-    names, found = list(regions), dict[tuple[str, str], list[Curve]]()
-    for _, tag in model.getEntities(1):
-        beside = {owner[int(s)] for s in model.getAdjacencies(1, tag)[0] if int(s) in owner}
-        if len(beside) == 2:
-            first, second = sorted(beside, key=names.index)
-            found.setdefault((first, second), []).append(read_curve(model, tag))
-    return found
 
 
 def find_crossing(curves: dict[int, Curve]) -> tuple[int, int, np.ndarray] | None:

@@ -28,7 +28,8 @@ class _Cad:
     curves: dict[int, Any]  # dim 2: boundary entity -> geometry.curves.Curve
     areas: dict[int, float]  # dim 3: boundary entity -> exact area, where OpenCASCADE knows it
     curved: frozenset[int]  # dim 3: boundary entities that are not planes
-    inner: dict[tuple[str, str], list[Any]] = field(default_factory=dict)  # dim 2: curves between two regions
+    # between two regions: curves (dim 2), or the surfaces' entities (dim 3)
+    inner: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -152,8 +153,9 @@ class Domain:
 
     def _read(self, model: ModuleType) -> _Cad:
         from geometry.bounds import bounding_box
-        from geometry.curves import curves_between, read_curve
+        from geometry.curves import read_curve
         from geometry.groups import read_groups
+        from geometry.interfaces import entities_between
         from geometry.units import check_diagonal
 
         groups = read_groups(model, self.dim)
@@ -164,12 +166,15 @@ class Domain:
         if self.dim == 3:
             known = set(model.occ.getEntities(2))
             areas = {tag: model.occ.getMass(2, tag) for tag in outer if (2, tag) in known}
+        inner: dict[tuple[str, str], list[Any]] = dict(entities_between(model, self.dim, groups.regions))
+        if self.dim == 2:
+            inner = {pair: [read_curve(model, tag) for tag in tags] for pair, tags in inner.items()}
         return _Cad(
             groups=groups,
             bounding_box=box,
             curves={tag: read_curve(model, abs(tag)) for tag in outer} if self.dim == 2 else {},
             areas=areas,
-            inner=curves_between(model, groups.regions) if self.dim == 2 else {},
+            inner=inner,
             curved=frozenset(tag for tag in outer if self.dim == 3 and model.getType(2, tag) != "Plane"),
         )
 
@@ -305,15 +310,37 @@ class Domain:
     def between(
         self, first: str, second: str, n: int, seed: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """dim 2: about n points (n, 2) where two regions meet, and unit normals (n, 2) from `first` to `second`.
+        """About n points (n, dim) where two regions meet, and unit normals (n, dim) from `first` to `second`.
 
-        Midpoints of equal arcs, or with a seed independent uniform points; none if the regions do not meet.
+        dim 2: midpoints of equal arcs; dim 3: spread evenly by area; with a seed: independent uniform points; dim 1:
+        the points where they meet, however many are asked for.  None if the regions do not meet.
         """
-        if self.dim != 2:
-            raise GeometryError("points between two regions are available in plane domains only.")
-        curves = self._cad.inner.get((first, second), []) + self._cad.inner.get((second, first), [])
-        if not curves:
-            return np.empty((0, 2)), np.empty((0, 2))
+        inner = self._cad.inner.get((first, second), []) + self._cad.inner.get((second, first), [])
+        if not inner:
+            return np.empty((0, self.dim)), np.empty((0, self.dim))
+        return (
+            self._between_curves(inner, first, n, seed)
+            if self.dim == 2
+            else self._between_facets(inner, first, second, n, seed)
+        )
+
+    def _between_facets(
+        self, faces: list[int], first: str, second: str, n: int, seed: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        from geometry.gmsh_session import gmsh_session
+        from geometry.interfaces import onto_surfaces, points_between
+
+        x, normals = points_between(self.mesh(), first, second, n, seed)
+        if self.dim == 3:
+            with gmsh_session() as gmsh:
+                self._run_build(gmsh)
+                if any(gmsh.model.getType(2, face) != "Plane" for face in faces):
+                    x, normals = onto_surfaces(gmsh.model, faces, x, normals)
+        return x, normals
+
+    def _between_curves(
+        self, curves: list[Any], first: str, n: int, seed: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         lengths, rng, mesh = np.array([c.length for c in curves]), np.random.default_rng(seed), self.mesh()
         points, normals = [], []
         for curve in curves:
@@ -352,6 +379,7 @@ class Domain:
 
     def _on_surfaces(self, name: str, n: int, seed: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         from geometry.gmsh_session import gmsh_session
+        from geometry.interfaces import onto_surfaces
         from geometry.sampling import facet_samples
 
         mesh = self.mesh()
@@ -368,10 +396,7 @@ class Domain:
                     here = np.flatnonzero(mesh.facet_entities[chosen] == tag)
                     if not len(here):
                         continue
-                    closest, parameters = gmsh.model.getClosestPoint(2, tag, x[here].ravel())
-                    exact = gmsh.model.getNormal(tag, parameters).reshape(-1, 3)
-                    x[here] = closest.reshape(-1, 3)
-                    normals[here] = exact * np.sign((exact * normals[here]).sum(1))[:, None]
+                    x[here], normals[here] = onto_surfaces(gmsh.model, [tag], x[here], normals[here])
         known = all(tag in self._cad.areas for tag in tags)  # gmsh's own kernel does not tell areas
         area = (
             sum(self._cad.areas[tag] for tag in tags) if known else mesh.boundary_quadrature(name, 2)[1].sum()

@@ -75,11 +75,10 @@ class MeshDomain(Domain):
     def between(
         self, first: str, second: str, n: int, seed: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Raises GeometryError: a finished mesh has no curves between its regions."""
-        raise GeometryError(
-            f"points between the regions {first!r} and {second!r} need a geometry with curves; this domain is a "
-            "finished mesh."
-        )
+        """About n points (n, dim) on the facets where two regions meet, and unit normals from `first` to `second`."""
+        from geometry.interfaces import points_between
+
+        return points_between(self.mesh(), first, second, n, seed)
 
     def _on(self, name: str, n: int, seed: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         from geometry.sampling import facet_samples

@@ -10,6 +10,9 @@ from geometry.errors import GeometryError
 from geometry.names import unknown_name
 from geometry.sampling import check_count, lattice_in_box, sobol
 
+QUADRATURE_POINTS = 2**13  # of a Sobol sum, whatever the degree that is asked for
+QUADRATURE_SEED = 20  # not one of those that a solver counts from
+
 
 @dataclass(frozen=True)
 class Box:
@@ -83,6 +86,14 @@ class Box:
         normals[:, axis] = 1.0 if upper_side else -1.0
         return x, np.full(n, np.prod((upper - lower)[others]) / n), normals
 
+    def quadrature(self, degree: int = 0, region: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Points (n, dim) and weights (n,) of a fixed Sobol sum, whatever the degree."""
+        return _quadrature(self)
+
+    def boundary_quadrature(self, name: str, degree: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Points (n, dim), weights (n,) and outward unit normals (n, dim) of a fixed Sobol sum on a boundary."""
+        return self.boundary(name, QUADRATURE_POINTS)
+
 
 @dataclass(frozen=True)
 class Ball:
@@ -133,6 +144,19 @@ class Ball:
         normals = _directions(_unit_cube(n, self.dim, "sobol" if seed is None else "uniform", seed or 0))
         area = self.dim * self.volume / self.radius
         return self.radius * normals, np.full(n, area / n), normals
+
+    def quadrature(self, degree: int = 0, region: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Points (n, dim) and weights (n,) of a fixed Sobol sum, whatever the degree."""
+        return _quadrature(self)
+
+    def boundary_quadrature(self, name: str, degree: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Points (n, dim), weights (n,) and outward unit normals (n, dim) of a fixed Sobol sum on a boundary."""
+        return self.boundary(name, QUADRATURE_POINTS)
+
+
+def _quadrature(domain: Box | Ball) -> tuple[np.ndarray, np.ndarray]:
+    points = domain.interior(QUADRATURE_POINTS, rule="sobol", seed=QUADRATURE_SEED)
+    return points, np.full(len(points), domain.volume / len(points))
 
 
 def _unit_cube(n: int, dim: int, rule: str, seed: int) -> np.ndarray:

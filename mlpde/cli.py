@@ -153,7 +153,7 @@ def solve(
         bool,
         typer.Option(
             "--resume",
-            help="Go on from the checkpoint in the output folder (PINN, and FEM in time, keep one).",
+            help="Go on from the checkpoint in the output folder (neural solvers, and FEM in time, keep one).",
         ),
     ] = False,
 ) -> None:

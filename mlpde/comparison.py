@@ -152,6 +152,11 @@ def _reference(case: Case, reference: Any, show: Callable[[str], Any]) -> Soluti
     exact = exact_by_field(case.problem)
     if reference is None and all(f.name in exact for f in case.problem.fields):
         return exact_solution(case)
+    if reference is None and not hasattr(case.problem.domain, "mesh"):
+        raise InputError(
+            f"case {case.name!r} has no mesh for a finite element reference, and no exact solution of all fields: give "
+            "exact=..., or a solution as the reference"
+        )
     solver = reference_solver(case) if reference is None else reference
     found = run(case, solver, 0, Monitor(display=show("reference")))
     return exact_solution(case, found) if exact and reference is None else found

@@ -1,4 +1,4 @@
-"""All figures of a report, as files: fields and errors, their change in time, convergence, the mesh."""
+"""All figures of a report, as files: fields and errors, their change in time, convergence, work, the mesh."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ from mlpde.fields import Fields
 from mlpde.rendering import NoRendering
 from mlpde.scales import STYLE
 from mlpde.series import Series
+from mlpde.slices import COORDINATES, TITLES
+from mlpde.work_precision import work_figure
 
 
 def make_figures(
-    folder: Path, metrics: Mapping[str, Any], fields: Fields | None, series: Series | None
+    folder: Path,
+    metrics: Mapping[str, Any],
+    fields: Fields | None,
+    series: Series | None,
+    slices: Mapping[str, Fields],
 ) -> tuple[list[tuple[str, Path, Path]], list[str]]:
     """(title, picture for report.md, picture for report.html) of all figures, and what must be said about them."""
     made, notes = [], []
@@ -33,7 +39,7 @@ def make_figures(
     with matplotlib.rc_context(STYLE):
         try:
             drawn = _pictures(fields) if fields is not None else []
-            for title, figure in drawn[:-1]:
+            for title, figure in [*drawn[:-1], *_sliced(slices)]:
                 keep(title, figure, title)
             if series is not None:
                 made += [
@@ -46,6 +52,9 @@ def make_figures(
         history = plotting.history_figure(dict(reversed(first.items())))
         if history is not None:
             keep("Convergence", history, "history")
+        work = work_figure(metrics)
+        if work is not None:
+            keep("Error against work", work, "work")
         for _, figure in drawn[-1:]:
             keep(mesh_title, figure, "mesh")
     return made, notes
@@ -65,6 +74,15 @@ def _pictures(fields: Fields) -> list[tuple[str, Figure]]:
         cut = plotting.field_figure(scene.cut, name, scene.norms[name], scene.coordinates)
         figures.append((f"{name} at {scene.plane}", cut))
     return [*figures, ("mesh", spatial.surface_mesh_figure(scene))]
+
+
+def _sliced(slices: Mapping[str, Fields]) -> list[tuple[str, Figure]]:
+    """Title and figure of every field and output on every line and plane."""
+    return [
+        (f"{name} {TITLES[cut]}", plotting.field_figure(fields, name, coordinates=COORDINATES[cut]))
+        for cut, fields in slices.items()
+        for name in fields.names()
+    ]
 
 
 def _moving(folder: Path, series: Series, name: str) -> tuple[Path, Path]:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.tri import Triangulation
 
+from mlpde.errors import InputError
 from mlpde.fields import REFERENCE, Fields, sample
 from mlpde.files import replacing_file
 from mlpde.scales import (
@@ -33,8 +34,18 @@ from mlpde.solution import Array, Solution
 
 
 def solution_figure(solution: Solution) -> Figure:
-    """All fields of one solution, side by side."""
-    fields = sample({solution.solver: solution}, solution.mesh)
+    """All fields of one solution, side by side; without a mesh on the plane of x0 and x1."""
+    if solution.mesh is None:
+        from mlpde.slices import plane
+
+        if getattr(solution.problem, "domain", None) is None:
+            raise InputError(
+                f"the solution by {solution.solver} has no mesh and its problem is not known: there is nothing to draw "
+                "it on; plot it before it is saved"
+            )
+        fields = plane({solution.solver: solution}, solution.problem.domain)
+    else:
+        fields = sample({solution.solver: solution}, solution.mesh)
     names = list(fields.names())
     if fields.dim == 3:
         from mlpde.spatial import scene, surface_figure
@@ -57,7 +68,7 @@ def field_figure(
     """
     labels, fields = fields.names()[name], fine(fields)
     if fields.dim == 1:
-        return _line_figure(fields, name, labels)
+        return _line_figure(fields, name, labels, coordinates[0] if coordinates else "x")
     errors = [label for label in labels if f"{label}.{name}.error" in fields.values]
     figure = new_figure(fields, len(labels), 2 if errors else 1)
     grid = panels(figure, fields, 2 if errors else 1, len(labels))
@@ -120,6 +131,7 @@ def history_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figu
                 )
     for axes, against in zip(row_of_axes, scales, strict=True):
         axes.set_xlabel(against)
+        axes.set_xlim(left=0)
         frame(axes)
     row_of_axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     row_of_axes[0].legend(frameon=False, fontsize=8)
@@ -163,7 +175,7 @@ def _error_row(figure: Figure, row: Sequence[Axes], fields: Fields, name: str, l
     colour_bar(figure, mappable, row, f"error of {name}", np.concatenate(list(values.values())))
 
 
-def _line_figure(fields: Fields, name: str, labels: Sequence[str]) -> Figure:
+def _line_figure(fields: Fields, name: str, labels: Sequence[str], coordinate: str) -> Figure:
     errors = [label for label in labels if f"{label}.{name}.error" in fields.values]
     figure = Figure(figsize=(9, 3.2) if errors else (5, 3.2), layout="constrained")
     pair = figure.subplots(1, 2 if errors else 1, squeeze=False)[0]
@@ -185,7 +197,7 @@ def _line_figure(fields: Fields, name: str, labels: Sequence[str]) -> Figure:
         low, _ = error_range([fields.magnitude(f"{label}.{name}.error") for label in errors])
         pair[1].set_ylim(bottom=low / 10)
     for axes in pair:
-        axes.set_xlabel("x")
+        axes.set_xlabel(coordinate)
         axes.legend(facecolor="white", edgecolor="none", framealpha=0.85, fontsize=8)
         frame(axes)
     return figure

@@ -278,7 +278,13 @@ def text_table(metrics: Metrics) -> str:
     )
 
 
-def write_report(folder: Path, metrics: Metrics, fields: Fields | None, series: Series | None = None) -> None:
+def write_report(
+    folder: Path,
+    metrics: Metrics,
+    fields: Fields | None,
+    series: Series | None = None,
+    slices: Mapping[str, Fields] | None = None,
+) -> None:
     """report.html, report.md and figures/* into `folder`.
 
     Where surfaces cannot be rendered their pictures are missing, and the report says why.
@@ -287,7 +293,7 @@ def write_report(folder: Path, metrics: Metrics, fields: Fields | None, series: 
 
     from mlpde.figures import make_figures
 
-    figures, notes = make_figures(folder / "figures", metrics, fields, series)
+    figures, notes = make_figures(folder / "figures", metrics, fields, series, slices or {})
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mlpde"),
         autoescape=jinja2.select_autoescape(["html"]),

@@ -15,8 +15,11 @@ from mlpde.files import replacing
 from mlpde.parallel import on_root
 from mlpde.report import write_report
 from mlpde.series import Series, frame_times, sample_series
+from mlpde.slices import slices
 from mlpde.solution import Solution
 from mlpde.solving import CHECKPOINT
+
+SLICES = "slices"  # folder of the fields on lines and planes, where there is no mesh
 
 
 @on_root
@@ -93,6 +96,7 @@ def rebuild_report(folder: Path) -> None:
         metrics,
         Fields.read(fields) if fields.exists() else None,
         Series.read(series) if series.exists() else None,
+        {path.stem: Fields.read(path) for path in sorted((folder / SLICES).glob("*.vtu"))},
     )
 
 
@@ -106,4 +110,8 @@ def _write(folder: Path, metrics: dict[str, Any], shown: dict[str, Solution]) ->
     if first.mesh is not None and first.time and all(s.time for s in shown.values()):
         series = sample_series(shown, first.mesh, frame_times(first.time))
         series.write(folder / "fields.pvd")
-    write_report(folder, metrics, fields, series)
+    domain = getattr(first.problem, "domain", None)
+    cuts = slices(shown, domain) if first.mesh is None and domain is not None else {}
+    for name, cut in cuts.items():
+        cut.write(folder / SLICES / f"{name}.vtu")
+    write_report(folder, metrics, fields, series, cuts)

@@ -10,11 +10,16 @@ from typing import Any
 from mlpde.errors import InputError, unknown
 
 
+def is_whole(value: Any, least: int) -> bool:
+    """An integer from `least` on; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 def whole(solver: Any, least: int, *settings: str) -> None:
     """The settings are integers from `least` on."""
     for name in settings:
         value = getattr(solver, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        if not is_whole(value, least):
             raise InputError(f"{solver.name}.{name} must be an integer from {least} on, not {value!r}")
 
 
@@ -26,6 +31,23 @@ def positive(solver: Any, *settings: str, zero: bool = False) -> None:
         if not number or value < 0 or (value == 0 and not zero):
             right = "0 or a positive number" if zero else "a positive number"
             raise InputError(f"{solver.name}.{name} must be {right}, not {value!r}")
+
+
+def several(solver: Any, *settings: str) -> None:
+    """The settings are tuples of the words that their type, a tuple[Literal, ...], lists."""
+    hints = typing.get_type_hints(type(solver))
+    for name in settings:
+        words = typing.get_args(typing.get_args(hints[name])[0])
+        for word in getattr(solver, name):
+            if word not in words:
+                raise unknown(f"value of {solver.name}.{name}:", word, words)
+
+
+def flags(solver: Any, *settings: str) -> None:
+    """The settings are True or False."""
+    for name in settings:
+        if not isinstance(value := getattr(solver, name), bool):
+            raise InputError(f"{solver.name}.{name} must be True or False, not {value!r}")
 
 
 def chosen(solver: Any, *settings: str) -> None:

@@ -33,6 +33,7 @@ MODELS = {
     "random_features": "mlpde.representation.models:RandomFeatureModel",
     "random_features_in_blocks": "mlpde.representation.models:TimeBlocks",
     "random_features_by_region": "mlpde.representation.models:Regionwise",
+    "mean_free": "mlpde.representation.models:MeanFree",
     "network": "mlpde.representation.models:NetworkModel",
     "network_modes": "mlpde.representation.network_modes:NetworkModes",
 }
@@ -282,12 +283,17 @@ class Solution:
 
     @cached_property
     def samples(self) -> Samples:
-        """The values on the quadrature points of the mesh, kept: many solutions are compared with one reference."""
-        if self.mesh is None:
+        """The values on the quadrature points, kept: many solutions are compared with one reference.
+
+        Without a mesh these are the fixed Sobol points of a Box or a Ball.
+        """
+        where = self.mesh if self.mesh is not None else getattr(self.problem, "domain", None)
+        if where is None:
             raise InputError(
-                f"the solution by {self.solver} has no mesh: it cannot be the reference of an error"
+                f"the solution by {self.solver} has no mesh and its problem is not known: it cannot be the reference "
+                "of an error"
             )
-        return self._sample(*self.mesh.quadrature(QUADRATURE_DEGREE))
+        return self._sample(*where.quadrature(QUADRATURE_DEGREE))
 
     def save(self, directory: str | Path) -> Path:
         """Write the solution into `directory` (replaced as a whole if it holds a solution already)."""

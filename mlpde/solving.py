@@ -38,7 +38,7 @@ def run(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
     check_accepts(solver, case.problem, case.name)
     if not isinstance(seed, int) or seed < 0:
         raise InputError(f"the seed must be an integer from 0 on, not {seed!r}")
-    if isinstance(case.problem, Problem) and hasattr(case.problem.domain, "mesh"):
+    if isinstance(case.problem, Problem):
         from mlpde.formulation.functional import check_measured
 
         check_measured(case)

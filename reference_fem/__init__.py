@@ -1,8 +1,8 @@
-"""The DOLFINx reference solution of a problem, with an estimate of its own error."""
+"""The DOLFINx reference solution of a problem, with an estimate of its own error; test functions for weak residuals."""
 
 from typing import Any
 
-__all__ = ["FEM"]
+__all__ = ["FEM", "test_space"]
 
 
 def __getattr__(name: str) -> Any:
@@ -11,4 +11,8 @@ def __getattr__(name: str) -> Any:
         from reference_fem.solver import FEM
 
         return FEM
+    if name == "test_space":
+        from reference_fem.test_functions import test_space
+
+        return test_space
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

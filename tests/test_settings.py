@@ -1,6 +1,7 @@
 """A setting out of range is refused when the solver is made, in a sentence that names it."""
 
 import math
+import re
 
 import pytest
 
@@ -17,11 +18,27 @@ WRONG = [
     (RFM, {"tolerance": -1.0}, "rfm.tolerance must be 0 or a positive number, not -1.0"),
     (RFM, {"activation": "relu"}, "unknown value of rfm.activation: 'relu': there is 'cos', 'sin', 'tanh'"),
     (RFM, {"method": "qr"}, "unknown value of rfm.method: 'qr'"),
+    *(
+        (
+            RFM,
+            {"partition": cells},
+            f"rfm.partition must be numbers of cells from 1 on.*, not {re.escape(repr(cells))}",
+        )
+        for cells in ((0, 2), (-1, 2), (2.5, 2), "ab", 3)
+    ),
+    (RFM, {"scale": 1e300}, r"rfm.scale 1e\+300 is too large"),
+    (RFM, {"corners": "no"}, "rfm.corners must be True or False, not 'no'"),
+    (RFM, {"polynomials": 1}, "rfm.polynomials must be True or False, not 1"),
+    (RFM, {"device": 3}, "rfm.device must be a text such as 'cpu' or 'cuda', not 3"),
     (PINN, {"width": 0}, "pinn.width must be an integer from 1 on, not 0"),
     (PINN, {"depth": True}, "pinn.depth must be an integer from 1 on, not True"),
     (PINN, {"iterations": 0}, "pinn.iterations must be an integer from 1 on, not 0"),
     (PINN, {"points": -1}, "pinn.points must be an integer from 1 on, not -1"),
     (PINN, {"tolerance": math.nan}, "pinn.tolerance must be 0 or a positive number, not nan"),
+    (PINN, {"resample": 0}, "pinn.resample must be an integer from 1 on, not 0"),
+    (PINN, {"learning_rate": 0}, "pinn.learning_rate must be a positive number, not 0"),
+    (PINN, {"inputs": ("holes", "tiles")}, "unknown value of pinn.inputs: 'tiles'"),
+    (PINN, {"optimizer": "sgd"}, "unknown value of pinn.optimizer: 'sgd'"),
     (PINN, {"activation": "relu"}, "unknown value of pinn.activation: 'relu': there is 'sin', 'tanh'"),
 ]
 

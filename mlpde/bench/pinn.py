@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from typing import Any
 
 import numpy as np
 
 from mlpde.bench import print_table
+from mlpde.bench._neural_pinn import first_below, timed_errors
 from mlpde.bench._peers import python
 
 SEEDS = (0, 1, 2)
@@ -48,39 +48,6 @@ print("RESULT " + json.dumps({"error": float(error), "cpu_seconds": cpu}))
 """
 
 
-def timed_errors(case: Any, reference: Any, seed: int) -> list[tuple[float, float]]:
-    """(CPU seconds, relative L2 error against `reference`) after every step of PINN(), the measuring not counted."""
-    import torch
-
-    from mlpde.monitor import Monitor
-    from mlpde.representation.models import NetworkModel
-    from mlpde.solution import Solution
-    from mlpde.solvers.pinn import PINN
-
-    solver, found, spent = PINN(), [], 0.0
-    start = time.process_time()
-    network = solver.network(case.problem.domain, 1)
-
-    class Watch(Monitor):
-        def checkpoint(self, arrays: Any, settings: Any) -> None:
-            nonlocal spent
-            before = time.process_time()
-            model = NetworkModel(
-                network, torch.as_tensor(arrays["theta"]), torch.zeros(1, dtype=torch.float64)
-            )
-            error = Solution("pinn", "", case.problem.fields, model, None, {"dim": 2}, case).error(reference)
-            found.append((before - start - spent, error["u"]["l2"]))
-            spent += time.process_time() - before
-
-    solver.solve(case.problem, seed=seed, monitor=Watch())
-    return found
-
-
-def first_below(track: list[tuple[float, float]], mark: float) -> float:
-    """The CPU seconds at which the error is first below `mark`; inf if never."""
-    return next((seconds for seconds, error in track if error <= mark), float("inf"))
-
-
 def deepxde(seed: int, iterations: int = 1000) -> dict[str, float]:
     """Error and CPU seconds of DeepXDE: 4 x 50 tanh, Adam, then at most 1000 steps of L-BFGS."""
     command = [str(python("deepxde", "deepxde", "torch")), "-c", DEEPXDE, str(seed), str(iterations)]
@@ -96,10 +63,11 @@ def main() -> None:
     from mlpde.case_files import load
     from mlpde.comparison import reference_solver
     from mlpde.exact import exact_solution
+    from mlpde.solvers.pinn import PINN
     from mlpde.solving import solve
 
     square, plate = load("square_poisson"), load("plate_with_holes")
-    tracks = [timed_errors(square, exact_solution(square), seed) for seed in SEEDS]
+    tracks = [timed_errors(square, exact_solution(square), PINN(), seed) for seed in SEEDS]
     peers = [deepxde(seed) for seed in SEEDS]
     rows: list[list[Any]] = []
     for mark, asked in zip(MARKS, (10, 30), strict=True):
@@ -116,7 +84,7 @@ def main() -> None:
     print_table("smooth square: relative L2 error at the end", ["what", "asked", "median", "worst"], rows)
 
     reference = solve(plate, reference_solver(plate))
-    tracks = [timed_errors(plate, reference, seed) for seed in SEEDS]
+    tracks = [timed_errors(plate, reference, PINN(), seed) for seed in SEEDS]
     times = [first_below(track, 1e-3) for track in tracks]
     rows = [["PINN(), 1e-3", "<= 60 s", float(np.median(times)), max(times)]]
     ends = [track[-1] for track in tracks]

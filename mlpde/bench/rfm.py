@@ -1,4 +1,4 @@
-"""Random feature method: the smooth square, the published Helmholtz table, block QR against LAPACK's gelsd."""
+"""Random feature method: the smooth square, RFM() without settings, block QR against LAPACK's gelsd."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ import numpy as np
 from mlpde.bench import print_table
 
 SEEDS = range(9)
-# Chen, Chi, E, Yang, J. Machine Learning 1(3), 2022, table of example 3.1, psi_b: unknowns -> max error
-HELMHOLTZ = {200: 2.5e-2, 400: 5.2e-7, 800: 6.6e-10, 1600: 1.2e-11}
-HELMHOLTZ_SIZE = 3.0  # max |u| to 1 %: the published errors are absolute
 
 
 def errors(case: Any, solver: Any, seed: int) -> tuple[dict[str, float], Any]:
@@ -24,7 +21,15 @@ def errors(case: Any, solver: Any, seed: int) -> tuple[dict[str, float], Any]:
 
 def main() -> None:
     """Print the tables."""
-    from mlpde.bench import _rfm_least_squares, _rfm_published
+    from mlpde.bench import (
+        _rfm_automatic,
+        _rfm_helmholtz,
+        _rfm_least_squares,
+        _rfm_peer,
+        _rfm_published,
+        _rfm_refined,
+        _rfm_work,
+    )
     from mlpde.case_files import load
     from mlpde.solvers.rfm import RFM
 
@@ -40,17 +45,6 @@ def main() -> None:
         [[solver.features, 1e-12, float(np.median(l2)), max(l2), float(np.median(seconds))]],
     )
 
-    rows: list[list[Any]] = []
-    for unknowns, published in HELMHOLTZ.items():
-        solver = RFM(features=50, partition=(unknowns // 50,), activation="tanh", scale=1.0, points=1.0)
-        found = [HELMHOLTZ_SIZE * errors(helmholtz, solver, seed)[0]["max"] for seed in SEEDS]
-        rows.append([unknowns, published, float(np.median(found)), max(found)])
-    print_table(
-        "Helmholtz 1-D, tanh, R = 1, psi_b, max error, 9 seeds",
-        ["unknowns", "published", "median", "worst"],
-        rows,
-    )
-
     chosen = []
     for case in (square, load("variable_coefficient"), helmholtz):
         runs = [errors(case, RFM(), seed) for seed in SEEDS]
@@ -64,7 +58,7 @@ def main() -> None:
     )
 
     methods: dict[str, tuple[float, float]] = {}
-    rows = []
+    rows: list[list[Any]] = []
     for method in ("block_qr", "dense"):
         solver = RFM(features=250, partition=(4, 4), activation="tanh", scale=1.0, points=2.5, method=method)
         error, solution = errors(square, solver, 0)
@@ -75,5 +69,13 @@ def main() -> None:
     speed, accuracy = (methods["dense"][i] / methods["block_qr"][i] for i in (0, 1))
     print(f"time of gelsd / block QR {speed:.1f} (asked: at least 6), ", end="")
     print(f"error of block QR / gelsd {1 / accuracy:.2f} (asked: at most 1.5)")
-    _rfm_published.main()
-    _rfm_least_squares.main()
+    for part in (
+        _rfm_helmholtz,
+        _rfm_published,
+        _rfm_peer,
+        _rfm_automatic,
+        _rfm_refined,
+        _rfm_work,
+        _rfm_least_squares,
+    ):
+        part.main()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from mlpde.errors import InputError
 from mlpde.formulation.residual import StrongForm
+from mlpde.formulation.weak_residual import WeakResidual
 from mlpde.problem import Problem
 
 
-def check_determined(problem: Problem, form: StrongForm) -> None:
+def check_determined(problem: Problem, form: StrongForm | WeakResidual) -> None:
     """Refuse a field to which any constant could be added: least squares would choose one without a word."""
     fixed = {component for rows in form.rows for component in rows.valued}
     start = 0

@@ -12,7 +12,7 @@ import torch
 
 from mlpde.formulation.condition_rows import boundary_rows, condition_rows
 from mlpde.formulation.energy import Density
-from mlpde.formulation.residual import Rows, StrongForm
+from mlpde.formulation.residual import PointwiseRows, Rows, StrongForm
 from mlpde.formulation.torch_expression import Jets, Tensor
 from mlpde.formulation.weak_form import weak_form
 from mlpde.problem import Problem
@@ -36,7 +36,7 @@ class Integral:
 class Condition:
     """Dirichlet rows at points (n, d) with weights (n,): penalty beta, multipliers lambda (n, K)."""
 
-    rows: Rows
+    rows: PointwiseRows
     points: Tensor
     weights: Tensor
     penalty: float
@@ -79,7 +79,7 @@ def dirichlet_form(problem: Problem) -> StrongForm:
 
 def by_quadrature(
     densities: Sequence[Density],
-    rows: Sequence[Rows],
+    rows: Sequence[PointwiseRows],
     domain: Any,
     count: int,
     penalty: float,
@@ -113,7 +113,12 @@ def by_quadrature(
 
 
 def at_random(
-    densities: Sequence[Density], rows: Sequence[Rows], domain: Any, count: int, penalty: float, seed: int
+    densities: Sequence[Density],
+    rows: Sequence[PointwiseRows],
+    domain: Any,
+    count: int,
+    penalty: float,
+    seed: int,
 ) -> tuple[list[Integral], list[Condition]]:
     """`count` independent uniform points inside, and as many on the boundary as its spacing asks for."""
     inside = domain.interior(count, rule="uniform", seed=seed)
@@ -145,7 +150,7 @@ def at_random(
     return integrals, conditions
 
 
-def _at_point(row: Rows, penalty: float) -> Condition:
+def _at_point(row: PointwiseRows, penalty: float) -> Condition:
     point = torch.as_tensor(np.asarray(row.where, float).reshape(1, -1))
     return Condition(row, point, torch.ones(1, dtype=torch.float64), penalty)
 

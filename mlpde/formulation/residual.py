@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 import ufl
@@ -27,7 +27,7 @@ from mlpde.formulation.condition_rows import boundary_rows, condition_rows, init
 from mlpde.formulation.symbolic import at_zero, expand, nonlinear_part, partials, scalars, tensor
 from mlpde.formulation.torch_expression import Alpha, Jets, Tensor, TorchFunction, layout_of
 from mlpde.formulation.weak_form import Unknown, abstract_omega, rates, weak_form
-from mlpde.language import as_expression
+from mlpde.language import BOUNDED_DIMENSION, as_expression
 from mlpde.problem import Field, Problem, exact_by_field
 
 
@@ -38,6 +38,30 @@ class Term(NamedTuple):
     component: int
     derivative: Alpha
     coefficient: Tensor
+
+
+class PointwiseRows(Protocol):
+    """One group of residual equations on one part of the domain: `Rows`, or `CompactRows` above three dimensions."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def where(self) -> Any: ...
+    @property
+    def region(self) -> str | None: ...
+    @property
+    def linear(self) -> bool: ...
+    @property
+    def equations(self) -> int: ...
+    @property
+    def derivatives(self) -> set[Alpha]: ...
+    @property
+    def valued(self) -> set[int]: ...
+    def order(self, component: int, direction: int) -> int: ...
+    def residual(self, points: Tensor, normals: Tensor | None, jets: Jets) -> Tensor: ...
+    def linearise(
+        self, points: Tensor, normals: Tensor | None = None, jets: Jets | None = None
+    ) -> tuple[Tensor, list[Term]]: ...
 
 
 @dataclass(frozen=True)
@@ -108,6 +132,11 @@ class Rows:
         return set(self._residual.derivatives)
 
     @property
+    def homogeneous(self) -> bool:
+        """True if u = 0 solves the rows, whatever the points."""
+        return all(isinstance(at_zero(e, self._terminals), uc.Zero) for e in self.expressions)
+
+    @property
     def valued(self) -> set[int]:
         """The components that appear by their values, not only by their derivatives."""
         return {m for _, m, alpha in self._terms if not alpha}
@@ -156,7 +185,7 @@ class StrongForm:
     free: the components of the fields that are determined up to a constant (`mean_zero`).
     """
 
-    rows: tuple[Rows, ...]
+    rows: tuple[PointwiseRows, ...]
     components: int
     dim: int
     periodic: tuple[tuple[Rows, Rows], ...] = ()
@@ -168,6 +197,11 @@ class StrongForm:
         """True if every row is linear."""
         pairs = (*self.periodic, *self.jumps)
         return all(rows.linear for rows in (*self.rows, *(side for pair in pairs for side in pair)))
+
+    @property
+    def homogeneous(self) -> bool:
+        """True if u = 0 is known to solve all rows, whatever the points."""
+        return all(isinstance(rows, Rows) and rows.homogeneous for rows in self.rows)
 
     @property
     def derivatives(self) -> set[Alpha]:
@@ -191,6 +225,10 @@ def strong_form(problem: Problem, jumps: bool = False) -> StrongForm:
             raise InputError(
                 f"field {f.name!r} is {f.family}: pointwise solvers take Lagrange fields only, use FEM"
             )
+    if problem.domain.dim > BOUNDED_DIMENSION:
+        from mlpde.formulation.compact_form import compact_form
+
+        return compact_form(problem)
     form = weak_form(problem)
     form.check_flux(jumps)
     apart = form.flux_differs

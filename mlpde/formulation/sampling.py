@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from geometry.sampling import shares
 from mlpde.errors import InputError
-from mlpde.formulation.residual import Rows, StrongForm, Term
+from mlpde.formulation.residual import PointwiseRows, StrongForm, Term
 from mlpde.formulation.space_time import SpaceTime
 from mlpde.formulation.torch_expression import Alpha, Jets, Tensor
 
@@ -24,7 +25,7 @@ class Located(NamedTuple):
     other: the second side of rows that join two points, whose residual is added to that of the first.
     """
 
-    rows: Rows
+    rows: PointwiseRows
     points: Tensor
     normals: Tensor | None
     other: Located | None = None
@@ -54,6 +55,8 @@ def collocate(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | Non
     For a problem in time the domain is a SpaceTime.  The interior equations hold at the boundary points as well, and at
     the first and the last time: without them the residual is extrapolated over the last spacing.
     """
+    if not hasattr(getattr(domain, "domain", domain), "mesh"):
+        return _scatter(form, domain, inside, seed)
     volume = float(domain.quadrature(0)[1].sum())
     spacing = (volume / len(inside)) ** (1 / domain.dim)
     walls = {}
@@ -69,7 +72,7 @@ def collocate(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | Non
     points = np.concatenate(everywhere)
     region = _regions(domain, points) if len(domain.regions) > 1 else np.full(len(points), domain.regions[0])
 
-    def located(rows: Rows, points: np.ndarray, normals: np.ndarray | None = None) -> Located:
+    def located(rows: PointwiseRows, points: np.ndarray, normals: np.ndarray | None = None) -> Located:
         return Located(rows, torch.as_tensor(points), None if normals is None else torch.as_tensor(normals))
 
     parts = []
@@ -100,6 +103,36 @@ def collocate(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | Non
         shift = _shift(domain, first.where, second.where)
         one = located(first, on_wall, normals)
         parts.append(one._replace(other=located(second, on_wall + shift, -normals)))
+    return parts
+
+
+def _scatter(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | None) -> list[Located]:
+    """`collocate` on a Box or a Ball: as many points on the boundary as inside, spread over the faces by measure.
+
+    In high dimension nearly all of the volume is near the boundary, so the interior equations need no points on it.
+    """
+    measures = {name: domain.boundary(name, 1)[1].sum() for name in domain.boundaries}
+    split = shares(max(len(inside), len(measures)), np.array(list(measures.values())))
+    counts = dict(zip(measures, map(int, split), strict=True))
+    parts = []
+    for rows in form.rows:
+        normals = None
+        if rows.kind == "interior":
+            points = inside
+        elif rows.kind == "point":
+            points = np.asarray(rows.where, float).reshape(1, -1)
+        elif rows.kind == "initial":
+            points = domain.section(domain.start, len(inside), seed or 0)
+        else:
+            names = (rows.where,) if isinstance(rows.where, str) else rows.where
+            faces = [
+                domain.boundary(name, counts[name], seed=None if seed is None else seed * len(names) + k)
+                for k, name in enumerate(names)
+            ]
+            points, normals = (np.concatenate([face[i] for face in faces]) for i in (0, 2))
+        parts.append(
+            Located(rows, torch.as_tensor(points), None if normals is None else torch.as_tensor(normals))
+        )
     return parts
 
 
@@ -157,20 +190,26 @@ def _regions(domain: Any, points: np.ndarray) -> np.ndarray:
     return np.asarray(mesh.regions)[mesh.cell_regions[mesh.locate(points)[0]]]
 
 
-def relative_residual(located: Sequence[Located], state: State, free: Sequence[int] = ()) -> float:
+def relative_residual(
+    located: Sequence[Located], state: State, free: Sequence[int] = (), direction: State | None = None
+) -> float:
     """How well the equations hold at the points: 0 perfectly, 1 not at all; independent of units.
 
     The largest over all equations of rms(r) / (rms(data) + sum over terms of rms(c) size(D^alpha u)), where the size of
     D^alpha u is taken inside the domain (`_sizes`): so a condition u = 0 is measured against u, no flux against the
     gradient.  The components `free` are determined up to a constant, which does not count: a large one would hide all.
+
+    direction: a function w that is judged in place of u, in the equations linearised about u, without data: near 0 if
+    u + w solves them as well.
     """
+    judged = state if direction is None else direction
     derivatives = set().union(*(side.rows.derivatives for part in located for side in part.sides)) | {()}
     inside = [part for part in located if part.rows.kind == "interior"]
     derivatives |= {(i,) for i in range(inside[0].points.shape[1])}
     worst = 0.0
     with torch.no_grad():
         points = torch.cat([part.points for part in inside])
-        found = [state(part, derivatives) for part in inside]
+        found = [judged(part, derivatives) for part in inside]
         values = {alpha: torch.cat([jets[alpha] for jets in found]) for alpha in derivatives}
         values[()][:, list(free)] -= values[()][:, list(free)].mean(0)
         size = _sizes(values, float((points.amax(0) - points.amin(0)).max()))
@@ -180,10 +219,15 @@ def relative_residual(located: Sequence[Located], state: State, free: Sequence[i
             for side in part.sides:
                 here = state(side, side.rows.derivatives)
                 part_residual, terms = side.rows.linearise(side.points, side.normals, here)
-                residual, data = residual + part_residual, data + part_residual
+                linear = torch.zeros_like(residual)
+                moved = here if direction is None else direction(side, side.rows.derivatives)
                 for equation, component, alpha, coefficient in terms:
-                    data[:, equation] -= coefficient * here[alpha][:, component]
+                    linear[:, equation] += coefficient * moved[alpha][:, component]
                     scale[equation] += _rms(coefficient) * size[len(alpha)][component]
+                if direction is None:
+                    residual, data = residual + part_residual, data + part_residual - linear
+                else:
+                    residual = residual + linear
             scale += _rms(data)
             worst = max(worst, float(torch.where(scale > 0, _rms(residual) / scale, 0.0).max()))
     return worst

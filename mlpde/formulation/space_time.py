@@ -80,6 +80,9 @@ class SpaceTime:
     def between(self, first: str, second: str, n: int, seed: int | None = None) -> tuple[NDArray, NDArray]:
         """Points (n, d + 1) where two regions meet, and normals (n, d) from `first` to `second`, at all times."""
         x, normals = self.domain.between(first, second, n, seed)
+        if self.domain.dim == 1 and len(x):  # the points themselves, however many are asked for
+            repeats = -(-n // len(x))
+            x, normals = (np.repeat(part, repeats, axis=0) for part in (x, normals))
         share = np.arange(1, len(x) + 1) * GOLDEN % 1
         if seed is not None:
             share = np.random.default_rng(seed).random(len(x))

@@ -148,7 +148,7 @@ def _without_variables(expression: Expr) -> Expr:
     results: dict[Expr, Expr] = {}
     for node in postorder([expression]):
         wrapped = isinstance(node, uc.Variable) and not is_time(node)
-        results[node] = results[node.ufl_operands[0]] if wrapped else _rebuilt(node, results)
+        results[node] = results[node.ufl_operands[0]] if wrapped else rebuilt(node, results)
     return results[expression]
 
 
@@ -173,7 +173,7 @@ def tensor(expression: Expr) -> Expr:
 
 
 # -------------------------------------------------------------------- substitution and derivatives
-def _rebuilt(node: Expr, results: Mapping[Expr, Expr]) -> Expr:
+def rebuilt(node: Expr, results: Mapping[Expr, Expr]) -> Expr:
     """`node` over the new operands; UFL's constructors simplify zeros on the way."""
     if not node.ufl_operands:
         return node
@@ -189,7 +189,7 @@ def substitute(expression: Expr, replacement: Mapping[Expr, Expr]) -> Expr:
     """`expression` with nodes replaced."""
     results: dict[Expr, Expr] = {}
     for node in postorder([expression], lambda node: node in replacement or is_terminal(node)):
-        results[node] = replacement[node] if node in replacement else _rebuilt(node, results)
+        results[node] = replacement[node] if node in replacement else rebuilt(node, results)
     return results[expression]
 
 
@@ -223,14 +223,18 @@ def partials(expression: Expr, terminals: Sequence[Expr]) -> dict[Entry, Expr]:
         variables = {node: ufl.variable(node) for node in found}
         wrapped = substitute(term, variables)
         for node, entry in found.items():
-            derivative = _checked(_derivative, ufl.diff(wrapped, variables[node]))
+            derivative = derivative_by(wrapped, variables[node])
             if not isinstance(derivative, uc.Zero):
                 summands.setdefault(entry, []).append(derivative)
     return {entry: add_up(parts) for entry, parts in summands.items()}
 
 
-def _derivative(difference: Expr) -> Expr:
-    return _without_variables(remove_complex_nodes(apply_derivatives(difference)))
+def derivative_by(expression: Expr, variable: Expr) -> Expr:
+    """The derivative of a lowered expression by a UFL variable in it, without variables."""
+    return _checked(
+        lambda e: _without_variables(remove_complex_nodes(apply_derivatives(e))),
+        ufl.diff(expression, variable),
+    )
 
 
 def at_zero(expression: Expr, terminals: Iterable[Expr]) -> Expr:

@@ -6,7 +6,8 @@ a node, and replays the list for every batch.  A tensor of a node has the layout
 (points, *free indices in UFL's order, *ufl_shape), so any number of dimensions works, also gdim = 100.
 
 Jets: a mapping `alpha -> (n, M)`; alpha is a sorted tuple of derivative directions (() value, (0,) d/dx0, (0, 1)
-mixed), M counts the scalar components of all unknowns, and direction `d` (after the d coordinates of space) is time.
+mixed, laplacian(d) the sum of all (i, i)), M counts the scalar components of all unknowns, and direction `d` (after
+the d coordinates of space) is time.
 """
 
 from __future__ import annotations
@@ -31,11 +32,20 @@ Alpha = tuple[int, ...]
 Jets = Mapping[Alpha, Tensor]
 
 
+def laplacian(dim: int) -> Alpha:
+    """The name, among derivatives, of the sum of d^2/dx_i^2 over the first `dim` directions."""
+    return (-dim, -dim)
+
+
 class Slot(NamedTuple):
-    """Where an unknown lives in the jets: its first component, and how many time derivatives it stands for."""
+    """Where an unknown lives in the jets: its first component, and how many time derivatives it stands for.
+
+    laplacian: it stands for the Laplacian of the unknown.
+    """
 
     offset: int
     time_order: int = 0
+    laplacian: bool = False
 
 
 def layout_of(unknowns: Sequence[Expr]) -> dict[Expr, Slot]:
@@ -136,10 +146,10 @@ class TorchFunction:
         return self._jet(terminal, k, index)
 
     def _jet(self, terminal: Expr, k: int, index: tuple[int, ...] | None) -> Callable:
-        offset, time_order = self.layout[terminal]
+        offset, time_order, is_laplacian = self.layout[terminal]
         shape = terminal.ufl_shape
         strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
-        tail = (self.dim,) * time_order
+        tail = laplacian(self.dim) if is_laplacian else (self.dim,) * time_order
 
         def alpha(directions: tuple[int, ...]) -> Alpha:
             return tuple(sorted(directions)) + tail

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import basix.ufl
 import ufl
@@ -147,12 +147,17 @@ class WeakForm:
                 f"the flux differs between the regions {', '.join(map(repr, self.flux))}: its jump across the "
                 "interface is no part of a pointwise residual; use FEM"
             )
-        for node in postorder([a for rows in self.flux.values() for row in rows for a in row]):
-            if isinstance(node, uc.Conditional) and depends_on(node.ufl_operands[0], [self.omega.x]):
-                raise InputError(
-                    f"the flux switches at {shortened(node.ufl_operands[0])}, a condition on x: it may jump there, "
-                    "which no pointwise residual sees; use FEM, or smooth the coefficient"
-                )
+        check_switches([a for rows in self.flux.values() for row in rows for a in row], self.omega)
+
+
+def check_switches(fluxes: list[Expr], omega: Omega) -> None:
+    """Refuse a flux with a conditional on x."""
+    for node in postorder(fluxes):
+        if isinstance(node, uc.Conditional) and depends_on(node.ufl_operands[0], [omega.x]):
+            raise InputError(
+                f"the flux switches at {shortened(node.ufl_operands[0])}, a condition on x: it may jump there, "
+                "which no pointwise residual sees; use FEM, or smooth the coefficient"
+            )
 
 
 def _divergence(row: list[Expr]) -> Expr:
@@ -198,11 +203,18 @@ def _check_numbers(form: ufl.Form, what: str) -> None:
             raise InputError(f"{what} contains the number {node._value}: every coefficient must be finite")
 
 
-def weak_form(problem: Problem) -> WeakForm:
-    """Derive the pieces of `problem` symbolically.
+class Integrands(NamedTuple):
+    """A problem's weak form by regions (`cell`) and boundaries (`facet`), with the symbols it is written in."""
 
-    Raises InputError if the form is not linear in the test function, is no form at all, or fails inside.
-    """
+    omega: Omega
+    unknowns: list[Unknown]
+    tests: list[Unknown]
+    cell: dict[str, Expr]
+    facet: dict[str, Expr]
+
+
+def integrands_of(problem: Problem) -> Integrands:
+    """The integrands of every region and boundary; InputError for a form that is none, or has other integrals."""
     domain, names = problem.domain, [f.name for f in problem.fields]
     omega = abstract_omega(domain, time=problem.time is not None)
     orders = 2 if problem.time is not None else 0
@@ -224,11 +236,17 @@ def weak_form(problem: Problem) -> WeakForm:
             raise InputError(f"integrals over {kind} are for FEM only: use omega.dx and omega.ds")
         for name in covered(integral, parts[kind]):
             integrands[kind][name] = integrands[kind][name] + integral.integrand()
+    return Integrands(omega, unknowns, tests, integrands["cell"], integrands["exterior_facet"])
 
-    split = {
-        kind: {name: _split(e, tests, domain.dim) for name, e in integrands[kind].items()} for kind in parts
-    }
-    for name, (_, flux) in split["exterior_facet"].items():
+
+def weak_form(problem: Problem) -> WeakForm:
+    """Derive the pieces of `problem` symbolically.
+
+    Raises InputError if the form is not linear in the test function, is no form at all, or fails inside.
+    """
+    omega, unknowns, tests, *parts = integrands_of(problem)
+    cell, facet = ({name: _split(e, tests, problem.domain.dim) for name, e in part.items()} for part in parts)
+    for name, (_, flux) in facet.items():
         if any(not isinstance(a, uc.Zero) for row in flux for a in row):
             raise InputError(
                 f"the integral over boundary {name!r} contains grad(v): use FEM, or rewrite it without"
@@ -236,9 +254,9 @@ def weak_form(problem: Problem) -> WeakForm:
     return WeakForm(
         omega=omega,
         unknowns=tuple(unknowns),
-        source={name: b for name, (b, _) in split["cell"].items()},
-        flux={name: a for name, (_, a) in split["cell"].items()},
-        boundary_source={name: s for name, (s, _) in split["exterior_facet"].items()},
+        source={name: b for name, (b, _) in cell.items()},
+        flux={name: a for name, (_, a) in cell.items()},
+        boundary_source={name: s for name, (s, _) in facet.items()},
     )
 
 

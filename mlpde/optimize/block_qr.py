@@ -33,6 +33,12 @@ class BlockFactor:
         """x = R^-1 Q^T f."""
         return self._backward({columns[0]: top[:, -1:] for columns, top in self.fronts})
 
+    def response(self) -> torch.Tensor:
+        """The solution for white noise in place of f: Q^T leaves noise white, so it is R^-1 z."""
+        like = self.fronts[0][1]
+        z = torch.randn(sum(self.widths), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        return self.solve(z.to(like.device))
+
     def solve(self, y: torch.Tensor) -> torch.Tensor:
         """R^-1 y, both in the order of the columns, in the precision of y."""
         return self._backward(dict(enumerate(y[:, None].split(self.widths))))

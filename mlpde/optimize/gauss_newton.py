@@ -51,8 +51,9 @@ def gauss_newton(
 ) -> Result:
     """Minimise the loss 1/2 |r(theta)|^2 over theta of shape (P,); r has shape (N,), its Jacobian (N, P).
 
-    With J = U S V^T (QR, then the SVD of R, never J^T J) every step p = V c within a trust radius is the solution of
-    the regularised problem min |r(theta + p)|^2 + lambda |p|^2, found by simplified Newton iterations
+    With J = U S V^T (QR, of J^T if there are more parameters than rows, then the SVD of R, never J^T J) every step
+    p = V c within a trust radius is the solution of the regularised problem min |r(theta + p)|^2 + lambda |p|^2, found
+    by simplified Newton iterations
     c <- c - (S^2 + lambda)^-1 (S U^T r(theta + V c) + lambda c), which start at the linear model's solution and cost
     one residual each: they follow the curved valley, so that the radius stays large where a plain Gauss-Newton step
     would have to shrink it. Of the radii 2^k the iteration keeps the largest one whose step has an acceptable
@@ -93,17 +94,18 @@ def gauss_newton(
 class _Model:
     """The linear model r + J p in the coordinates c of p = V c."""
 
-    left: torch.Tensor  # (N, k): Q U
+    left: torch.Tensor  # (N, k): Q U, k = min(N, P)
     values: torch.Tensor  # (k,)
     right: torch.Tensor  # (P, k): V
     projected: torch.Tensor  # (k,): (Q U)^T r
 
     @staticmethod
     def of(r: torch.Tensor, jacobian: torch.Tensor) -> "_Model":
-        q, triangle = torch.linalg.qr(jacobian)
+        wide = jacobian.shape[0] < jacobian.shape[1]
+        q, triangle = torch.linalg.qr(jacobian.T if wide else jacobian)
         u, values, vh = torch.linalg.svd(triangle, full_matrices=False)
-        left = q @ u
-        return _Model(left, values, vh.T, left.T @ r)
+        left, right = (vh.T, q @ u) if wide else (q @ u, vh.T)
+        return _Model(left, values, right, left.T @ r)
 
     @property
     def floor(self) -> float:

@@ -10,7 +10,8 @@ class Stagnation(Exception):
 
 
 class Solved(NamedTuple):
-    """y in the columns of this rank, and the iterations of LSQR."""
+    """y in the columns of this rank, the iterations of LSQR, and the response to noise where there is a factor."""
 
     y: np.ndarray
     iterations: int
+    response: np.ndarray | None = None

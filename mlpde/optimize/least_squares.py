@@ -97,7 +97,9 @@ def solve_blocks(
     Returns x (sum of widths + global width,), blocks in order, the global one last, and diagnostics: `rows`, `columns`,
     `residual` |B x - f|, `gradient` |B^T r| / (|B| |r|) (Frobenius norm), `norm` |x|, `method`, `device`, `seconds`,
     `peak_memory_mb` of the process, `warnings`; of QR `regularisation` and `largest_front` (rows, columns); of the
-    filtered methods `iterations` and `dropped` singular values. Raises InputError on input that does not determine x.
+    filtered methods `iterations` and `dropped` singular values; but for two_level `response`, x for white noise of
+    variance 1 in place of f: large in the directions that the rows hardly determine. Raises InputError on input that
+    does not determine x.
     """
     start = perf_counter()
     if communicator is not None and communicator.size == 1:
@@ -118,7 +120,7 @@ def solve_blocks(
         groups, blocks, offsets, global_width > 0, regularisation, centres, coarse, communicator
     )
     taken = _taken(method, problem)
-    warnings = []
+    warnings, tried = [], [taken]
     while True:
         try:
             x, facts = _METHODS[taken](problem)
@@ -126,7 +128,8 @@ def solve_blocks(
         except Stagnation as stagnation:
             warnings.append(f"least squares by {taken}: {stagnation}; {FALLBACK[taken]} was taken instead")
             taken = FALLBACK[taken]
-    warnings += _without_effect(taken)
+            tried.append(taken)
+    warnings += _without_effect(tried)
     if not torch.isfinite(x).all():
         raise InputError("The least-squares matrix is singular and not regularised: pass regularisation > 0.")
     return x, diagnostics(groups, offsets, x, communicator) | facts | {
@@ -156,8 +159,10 @@ def _taken(method: Method, problem: _Problem) -> Method:
 
 
 def _solve_dense(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any]]:
-    x = on_first(problem.communicator, problem.groups, lambda groups: dense(groups, problem.offsets))
-    return x, {}
+    x, response = on_first(
+        problem.communicator, problem.groups, lambda groups: dense(groups, problem.offsets)
+    )
+    return x, {"response": response}
 
 
 def _solve_block_qr(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any]]:
@@ -165,7 +170,8 @@ def _solve_block_qr(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any]]:
         mu = problem.regularisation
         mu = 4 * torch.finfo(groups[0].matrix.dtype).eps if mu is None else mu
         factor = block_qr(groups, problem.widths, problem.order(groups), mu)
-        return factor.solution(), {"largest_front": factor.largest, "regularisation": mu}
+        facts = {"largest_front": factor.largest, "regularisation": mu, "response": factor.response()}
+        return factor.solution(), facts
 
     return on_first(problem.communicator, problem.groups, solve)
 
@@ -223,24 +229,33 @@ def _layout(problem: _Problem, bases: dict[int, LocalBasis]) -> Layout:
 def _in_all_columns(
     problem: _Problem, layout: Layout, bases: dict[int, LocalBasis], solved: Solved
 ) -> tuple[torch.Tensor, dict[str, Any]]:
-    """x on every rank, from y in the filtered columns of this one."""
-    mine, first = [], layout.offsets[layout.owned.start]
-    for block in layout.owned:
-        start, stop = layout.offsets[block : block + 2] - first
-        y = torch.as_tensor(solved.y[start:stop]).to(bases[block].values)
-        mine.append(bases[block].back(y).cpu())
-    if problem.communicator is not None:
-        mine = [piece for found in problem.communicator.allgather(mine) for piece in found]
+    """x on every rank, from y in the filtered columns of this one; the response to noise likewise."""
+    first = layout.offsets[layout.owned.start]
     like = problem.groups[0].matrix if problem.groups else torch.empty(0, dtype=torch.float64)
+
+    def everywhere(values: np.ndarray) -> torch.Tensor:
+        mine = []
+        for block in layout.owned:
+            start, stop = layout.offsets[block : block + 2] - first
+            y = torch.as_tensor(values[start:stop]).to(bases[block].values)
+            mine.append(bases[block].back(y).cpu())
+        if problem.communicator is not None:
+            mine = [piece for found in problem.communicator.allgather(mine) for piece in found]
+        return torch.cat(mine).to(like)
+
     dropped = int(problem.offsets[-1] - layout.offsets[-1])
-    return torch.cat(mine).to(like), {"iterations": solved.iterations, "dropped": dropped}
+    response = {} if solved.response is None else {"response": everywhere(solved.response)}
+    return everywhere(solved.y), {"iterations": solved.iterations, "dropped": dropped, **response}
 
 
-def _without_effect(method: Method) -> list[str]:
-    """Sentences about options with PETSc's prefix that did nothing."""
-    if method in PETSC:
+def _without_effect(tried: Sequence[Method]) -> list[str]:
+    """A sentence about options with PETSc's prefix that none of the methods used."""
+    if any(method in PETSC for method in tried):
         unused = unused_options()
     else:
         unused = re.findall(r"-rfm_\w+", os.environ.get("PETSC_OPTIONS", ""))
-    names = ", ".join(unused)
-    return [f"the PETSc options {names} were not used by the method {method}"] if unused else []
+    if not unused:
+        return []
+    verb = "option {} was" if len(unused) == 1 else "options {} were"
+    by = f"method{'s' if len(tried) > 1 else ''} {', '.join(tried)}"
+    return [f"the PETSc {verb.format(', '.join(unused))} not used by the {by}"]

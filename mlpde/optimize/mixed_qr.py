@@ -50,4 +50,5 @@ def mixed_qr(
     y, stop, iterations = lsqr(operator, f, atol=TOLERANCE, btol=TOLERANCE, conlim=0, iter_lim=ITERATIONS)[:3]
     if stop not in CONVERGED:
         raise Stagnation(f"LSQR did not converge in {iterations} iterations")
-    return Solved(factor.solve(torch.as_tensor(y).to(like)).cpu().numpy(), iterations), factor.largest
+    x = factor.solve(torch.as_tensor(y).to(like)).cpu().numpy()
+    return Solved(x, iterations, factor.response().cpu().numpy()), factor.largest

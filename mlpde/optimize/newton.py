@@ -45,7 +45,8 @@ def newton(
     """Minimise |r(x)| from x on: the minimiser, the facts of the last solve, and step, residual, length of each step.
 
     The residuals of the history are relative to that of the start, each measured with its own step's scaling.
-    Raises NewtonFailure if no step length lowers the residual, if five in a row hardly do, or after MAX_STEPS.
+    Raises NewtonFailure if no step length lowers the residual, if five in a row hardly do, if it rests where the
+    residual exceeds the terms of the equations, or after MAX_STEPS.
     """
     history: list[dict[str, float]] = []
     idle = 0
@@ -65,18 +66,24 @@ def newton(
             history.append({"step": step, "residual": after / before, "length": length})
         stalls = not lowered or after > STALLED * before
         gain = 1 - (predicted / before) ** 2  # of |r|^2 in the linear model
-        if stalls and (gain <= STATIONARY or before <= ROUNDING * problem.bound):
+        rounding = before <= ROUNDING * problem.bound
+        if stalls and (rounding or (gain <= STATIONARY and before <= problem.size)):
             return x, facts, history
         idle = idle + 1 if stalls else 0
         if lowered and idle < PATIENCE:
             continue
         raise NewtonFailure(
             f"Newton's method stalled in step {step}: steps of full length down to {length:.2g} of it hardly lower the "
-            f"residual, which is {before / max(problem.size, 1e-300):.1e} of the terms of the equations; "
-            "use more features, or start from an easier problem"
+            f"residual, {_in_terms(before, problem.size)}; use more features, or start from an easier problem"
         )
     raise NewtonFailure(
         f"Newton's method did not converge in {MAX_STEPS} steps: the last one left {history[-1]['residual']:.1e} of "
         f"the residual with a step of length {history[-1]['length']:.1e}; use more features, or start from an easier "
         "problem"
     )
+
+
+def _in_terms(residual: float, size: float) -> str:
+    if size == 0.0:
+        return "which is all of the data: the function is still zero"
+    return f"which is {residual / size:.1e} of the terms of the equations"

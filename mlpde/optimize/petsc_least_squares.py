@@ -10,6 +10,8 @@ Every object has the prefix `rfm_` and takes run-time options: -rfm_ksp_*, -rfm_
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from mlpde.optimize.iteration import Solved, Stagnation
 from mlpde.optimize.petsc_matrices import PREFIX, Layout, normal_matrix, objects, petsc, plain_errors, system
 from mlpde.optimize.row_groups import RowGroup
@@ -38,13 +40,20 @@ def cholesky(groups: Sequence[RowGroup], layout: Layout) -> Solved:
         def operator(pc: Any) -> Any:
             return keep(normal_matrix(groups, layout, upper=by_mumps(pc)))
 
-        def check(pc: Any) -> None:
-            if by_mumps(pc):
-                negative = pc.getFactorMatrix().getMumpsInfog(NEGATIVE_PIVOTS)
-                if negative > 0:
-                    raise Stagnation(f"{negative} pivots of B^T B are not positive")
+        def response(pc: Any) -> np.ndarray | None:
+            """(B^T B)^-1 B^T g for white noise g."""
+            if not by_mumps(pc):
+                return None
+            negative = pc.getFactorMatrix().getMumpsInfog(NEGATIVE_PIVOTS)
+            if negative > 0:
+                raise Stagnation(f"{negative} pivots of B^T B are not positive")
+            noise, y, z = keep(f.duplicate()), keep(B.createVecRight()), keep(B.createVecRight())
+            noise.array[:] = np.random.default_rng(B.comm.rank).standard_normal(noise.local_size)
+            B.multTranspose(noise, z)
+            pc.apply(z, y)
+            return y.array.copy()
 
-        return lsqr(B, f, factor, operator, keep, CHOLESKY_ITERATIONS, check=check)
+        return lsqr(B, f, factor, operator, keep, CHOLESKY_ITERATIONS, response=response)
 
 
 def lsqr(
@@ -55,11 +64,12 @@ def lsqr(
     keep: Callable[[Any], Any],
     iterations: int,
     often: int = 1,
-    check: Callable[[Any], None] = lambda pc: None,
+    response: Callable[[Any], np.ndarray | None] = lambda pc: None,
 ) -> Solved:
     """KSPLSQR on B y = f, preconditioned as `precondition` sets it up and the run-time options change it.
 
-    `operator` of that preconditioner is B^T B or near it; `check` of it may raise Stagnation before the solve.
+    `operator` of that preconditioner is B^T B or near it; `response` to noise of it may raise Stagnation before the
+    solve.
 
     It stops at |B^T r| <= rtol |r| + 1e-14 (|f| + |y|), where |B| is about 1: at the discretisation's own residual, or
     at rounding. (PETSc's own test has one tolerance for |r| and for |B^T r|.)
@@ -91,7 +101,7 @@ def lsqr(
         ksp.setOperators(B, operator(ksp.getPC()))
         y = keep(B.createVecRight())
         ksp.setUp()
-        check(ksp.getPC())
+        found = response(ksp.getPC())
         ksp.solve(f, y)
     if ksp.getConvergedReason() < 0:
         reasons = {v: k for k, v in vars(PETSc.KSP.ConvergedReason).items() if isinstance(v, int)}
@@ -99,4 +109,4 @@ def lsqr(
             f"LSQR did not converge in {ksp.getIterationNumber()} iterations "
             f"({reasons[ksp.getConvergedReason()]})"
         )
-    return Solved(y.array.copy(), ksp.getIterationNumber())
+    return Solved(y.array.copy(), ksp.getIterationNumber(), found)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mlpde.formulation.residual import Rows, StrongForm
+from mlpde.formulation.residual import PointwiseRows, StrongForm
 from mlpde.representation.partition_of_unity import Alpha
 
 SMOOTH = 2.0  # exponents from here on are left to the smooth features
@@ -82,7 +82,7 @@ def corner_functions(form: StrongForm, domain: Any, start: float | None = None) 
     return tuple(found)
 
 
-def _laplacian(rows: Rows, point: np.ndarray, start: float | None) -> bool:
+def _laplacian(rows: PointwiseRows, point: np.ndarray, start: float | None) -> bool:
     """True if the second derivatives in space stand in the equation as c (u_xx + u_yy) at a point (2,)."""
     x = torch.as_tensor(point if start is None else [*point, start], dtype=torch.float64)[None]
     zero = dict.fromkeys(rows.derivatives, torch.zeros((1, 1), dtype=torch.float64))

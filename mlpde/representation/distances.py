@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from operator import mul  # torch.prod has no second derivatives where a factor is zero
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class Distance:
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Values (n,) at points (n, 2)."""
-        products = [torch.stack([wall(x) for wall in group]).prod(0) for group in self.groups]
+        products = [reduce(mul, [wall(x) for wall in group]) for group in self.groups]
         return reduce(_join, [c * p for c, p in zip(self.factors, products, strict=True)])
 
 
@@ -149,9 +150,7 @@ def _join(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 def inverse_weights(distances: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """Weights (n,) that sum to 1, the k-th being 1 where the k-th distance is zero: in proportion to 1 / distance."""
-    others = [
-        torch.stack([d for j, d in enumerate(distances) if j != k] or [torch.ones_like(one)]).prod(0)
-        for k, one in enumerate(distances)
-    ]
+    one = torch.ones_like(distances[0])
+    others = [reduce(mul, [d for j, d in enumerate(distances) if j != k], one) for k in range(len(distances))]
     total = torch.stack(others).sum(0).clamp_min(torch.finfo(others[0].dtype).tiny)
     return [other / total for other in others]

@@ -76,8 +76,14 @@ def features(form: StrongForm, domain: Any, kinds: Collection[str]) -> tuple[Fea
             LogDistance(arc.center, extent)
             for arcs in pieces.values()
             for arc in arcs
-            if isinstance(arc, Arc) and arc.closed and not domain.contains(np.array([arc.center]))[0]
+            if isinstance(arc, Arc) and arc.closed and _is_hole(domain, arc)
         ]
     if "distances" in kinds:
         found += [WallDistance(distance(domain, walls)) for walls in pieces.values()]
     return tuple(found)
+
+
+def _is_hole(domain: Any, arc: Arc) -> bool:
+    """True if the domain is outside a whole circle."""
+    away = np.linalg.norm(domain.interior(1) - np.array(arc.center), axis=1)
+    return bool(away[0] > arc.radius)

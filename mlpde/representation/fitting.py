@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from mlpde.formulation.residual import Term
 from mlpde.formulation.sampling import Located, State
 from mlpde.optimize.distributed import owned, total
 from mlpde.optimize.least_squares import RowGroup, solve_blocks
@@ -18,6 +20,8 @@ from mlpde.representation.collocation import Assembled, Side, assembled
 from mlpde.representation.random_features import RandomFeatures
 
 SMALLEST_GROWTH = 1 / 16  # of the load
+DATA_BEFORE_SLOPES = 100.0  # weight of the rows
+SMOOTH = 1e-4  # regularisation where the rows contradict each other: large coefficients lose later digits
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,16 @@ class Ansatz:
 
 
 class Fit(NamedTuple):
-    """An ansatz with the coefficients (components, count) of its sets, facts of the (last) solve, the Newton steps."""
+    """An ansatz with the coefficients (components, count) of its sets, facts of the (last) solve, the Newton steps.
+
+    response: the coefficients that noise in the data of the (last) solve would give, None where that is not known.
+    """
 
     ansatz: Ansatz
     coefficients: tuple[torch.Tensor, ...]
     diagnostics: dict[str, Any]
     newton: list[dict[str, float]]
+    response: tuple[torch.Tensor, ...] | None
 
     @property
     def features(self) -> RandomFeatures:
@@ -96,7 +104,8 @@ def fit(
 
     joints: further rows, of linear problems only.
 
-    start: a function from which Newton's method begins, by default zero; linear rows need none.
+    start: a function from which Newton's method begins, by default zero, or where an equation vanishes at zero, as
+    div(u^3 grad u) does, a smooth one that takes the boundary and initial values; linear rows need none.
     device: where rows are built and factorised, by default the processor; the coefficients come back to it.
     communicator: mpi4py's; each rank assembles the rows of its own subdomains, and all get the fit.
     Raises NewtonFailure if Newton's method comes to no solution.
@@ -105,14 +114,42 @@ def fit(
     if all(one.rows.linear for part in located for one in part.sides):
         groups = [piece.group for pieces, _ in problem.assembled(None) for piece in pieces]
         x, facts = problem.solve(groups + problem.own(joints))
-        return Fit(ansatz, ansatz.coefficients(x), facts, [])
+        return _fit(ansatz, x, facts, [])
+    degenerate = start is None and _vanishes_at_zero(located, components)
     try:
-        zero = torch.zeros(components * ansatz.count, dtype=torch.float64)
-        found = newton(problem.linearise, zero if start is None else problem.projection(start))
+        x = torch.zeros(components * ansatz.count, dtype=torch.float64)
+        if degenerate:
+            x = problem.lift()
+        elif start is not None:
+            x = problem.projection(start)
+        found = newton(problem.linearise, x)
     except NewtonFailure:
+        if degenerate:
+            raise
         found = _along_the_load(problem)
-    x, facts, history = found
-    return Fit(ansatz, ansatz.coefficients(x), facts, history)
+    return _fit(ansatz, *found)
+
+
+def _fit(ansatz: Ansatz, x: torch.Tensor, facts: dict[str, Any], history: list[dict[str, float]]) -> Fit:
+    known = {key: value for key, value in facts.items() if key != "response"}
+    response = ansatz.coefficients(facts["response"].cpu()) if "response" in facts else None
+    return Fit(ansatz, ansatz.coefficients(x), known, history, response)
+
+
+def _vanishes_at_zero(located: Sequence[Located], components: int) -> bool:
+    """Whether an interior equation, linearised about u = 0, has no terms at any point."""
+
+    def zero(part: Located, alphas: Any) -> dict[tuple[int, ...], torch.Tensor]:
+        return {alpha: part.points.new_zeros((len(part.points), components)) for alpha in alphas}
+
+    for part in located:
+        if part.rows.kind == "interior":
+            sizes = torch.zeros(part.rows.equations, dtype=torch.float64)
+            for term in part.linearise(zero)[1]:
+                sizes[term.equation] += term.coefficient.abs().sum()
+            if (sizes == 0).any():
+                return True
+    return False
 
 
 def _along_the_load(problem: _Problem) -> tuple[torch.Tensor, dict[str, Any], list[dict[str, float]]]:
@@ -150,7 +187,9 @@ class _Problem(NamedTuple):
     communicator: Any = None
     shift: Sequence[torch.Tensor] = ()  # (n, K) of every part, subtracted from its residual
 
-    def solve(self, groups: list[RowGroup]) -> tuple[torch.Tensor, dict[str, Any]]:
+    def solve(
+        self, groups: list[RowGroup], regularisation: float | None = None
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
         sets = self.ansatz.sets
         widths = [self.components * f.features for f in sets for _ in range(f.partition.subdomains)]
         global_width = self.components * sets[0].global_features
@@ -159,7 +198,8 @@ class _Problem(NamedTuple):
             groups,
             widths,
             global_width,
-            self.method,
+            self.method if regularisation is None else "block_qr",
+            regularisation,
             centres=centres,
             coarse=lambda: [c for f in sets for c in coarse_functions(f, self.components)],
             communicator=self.communicator,
@@ -208,6 +248,26 @@ class _Problem(NamedTuple):
                 for piece in pieces
             ]
         )[0]
+
+    def lift(self) -> torch.Tensor:
+        """A function that nearly takes the boundary and initial values, and whose gradient is small inside."""
+        groups: list[RowGroup] = []
+        for part in self.located:
+            if part.rows.kind == "interior":
+                ones = part.points.new_ones(len(part.points))
+                slopes = list(itertools.product(range(part.points.shape[1]), range(self.components)))
+                terms = [Term(k, m, (i,), ones) for k, (i, m) in enumerate(slopes)]
+                residual, weight = part.points.new_zeros((len(part.points), len(terms))), 1.0
+            elif part.rows.kind in ("dirichlet", "initial", "point") and part.rows.linear:
+                (residual, terms), weight = part.linearise(None), DATA_BEFORE_SLOPES
+            else:
+                continue
+            side = self.ansatz.side(part, terms)
+            pieces = assembled(
+                [side], residual, self.components, weight, owned=self.owned, device=self.device
+            )
+            groups += [piece.group for piece in pieces]
+        return self.solve(groups, SMOOTH)[0]
 
     def linearise(self, x: torch.Tensor) -> Linearised:
         parts = self.assembled(self.function(x))

@@ -18,7 +18,7 @@ from numpy.polynomial import chebyshev
 
 from geometry.pieces import Arc, Piece
 from mlpde.errors import InputError
-from mlpde.formulation.residual import Rows, StrongForm
+from mlpde.formulation.residual import PointwiseRows, StrongForm
 from mlpde.formulation.torch_expression import Alpha, Jets
 from mlpde.representation.differentiation import at_points, jet_of
 from mlpde.representation.distances import CLOSE, Distance, distance, inverse_weights, meet
@@ -45,7 +45,7 @@ class Trace:
         if len(c) == 1:
             return torch.full_like(x[:, 0], c[0])
         t = _parameter(self.piece, x)
-        if isinstance(self.piece, Arc) and self.piece.closed:
+        if _round(self.piece):
             k = torch.arange(1, 1 + len(c) // 2, dtype=x.dtype, device=x.device)
             waves = torch.cat([torch.cos(t[:, None] * k), torch.sin(t[:, None] * k)], 1)
             return c[0] + waves @ x.new_tensor(c[1:])
@@ -142,12 +142,17 @@ def hard_conditions(form: StrongForm, domain: Any) -> Hard:
 
     InputError where there are none: a boundary neither straight nor circular, no plane domain, data that jump.
     """
+    data = [
+        (component, piece, rows.where, values)
+        for rows in form.rows
+        if rows.kind == "dirichlet"
+        for piece in _pieces(domain, rows.where)
+        for component, values in _data(rows, piece).items()
+    ]
     conditions: list[list[Trace]] = [[] for _ in range(form.components)]
-    for rows in form.rows:
-        if rows.kind == "dirichlet":
-            for piece in _pieces(domain, rows.where):
-                for component, trace in _traces(rows, piece).items():
-                    conditions[component].append(trace)
+    for component, piece, where, values in data:
+        largest = max(float(np.abs(v).max()) for other, _, _, v in data if other == component)
+        conditions[component].append(_trace(piece, where, values, largest))
     close = CLOSE * float(np.ptp(domain.bounding_box, axis=0).max())
     distances, lifts, smooth = [], [], True
     for traces in conditions:
@@ -184,30 +189,32 @@ def _pieces(domain: Any, boundary: str) -> tuple[Piece, ...]:
     return pieces[boundary]
 
 
-def _traces(rows: Rows, piece: Piece) -> dict[int, Trace]:
-    """The data of Dirichlet rows along a piece by component."""
-    whole_circle = isinstance(piece, Arc) and piece.closed
-    nodes = chebyshev.chebpts1(NODES)
-    x = torch.as_tensor(_at(piece, 2 * np.pi * np.arange(NODES) / NODES if whole_circle else nodes))
-    residual, terms = rows.linearise(x, None, None)
-    found = {}
-    for equation, component, _, coefficient in terms:
-        values = (-residual[:, equation] / coefficient).numpy()
-        if whole_circle:
-            waves = np.fft.rfft(values) / NODES
-            series = np.concatenate([[waves[0].real], 2 * waves[1:].real, -2 * waves[1:].imag])
-            last = np.concatenate([2 * waves[-3:].real, 2 * waves[-3:].imag])
-        else:
-            series = chebyshev.chebfit(nodes, values, NODES - 1)
-            last = series[-4:]
-        size = max(float(np.abs(series).max()), float(np.abs(values).max()))
-        if np.abs(last).max() > RESOLVED * size:
-            raise InputError(
-                f"the Dirichlet data on {rows.where!r} are not smooth along the boundary, so that they have no lift: "
-                'use conditions="soft"'
-            )
-        found[component] = Trace(piece, _shortened(series, whole_circle, 1e-14 * size))
-    return found
+def _round(piece: Piece) -> bool:
+    return isinstance(piece, Arc) and piece.closed
+
+
+def _data(rows: PointwiseRows, piece: Piece) -> dict[int, np.ndarray]:
+    """The data (NODES,) of Dirichlet rows at the nodes of a piece, by component."""
+    nodes = 2 * np.pi * np.arange(NODES) / NODES if _round(piece) else chebyshev.chebpts1(NODES)
+    residual, terms = rows.linearise(torch.as_tensor(_at(piece, nodes)), None, None)
+    return {term.component: (-residual[:, term.equation] / term.coefficient).numpy() for term in terms}
+
+
+def _trace(piece: Piece, where: Any, values: np.ndarray, largest: float) -> Trace:
+    """The series of values (NODES,) at the nodes; largest: of the component's data on the whole boundary."""
+    if _round(piece):
+        waves = np.fft.rfft(values) / NODES
+        series = np.concatenate([[waves[0].real], 2 * waves[1:].real, -2 * waves[1:].imag])
+        last = np.abs(2 * waves[-3:])
+    else:
+        series = chebyshev.chebfit(chebyshev.chebpts1(NODES), values, NODES - 1)
+        last = np.abs(series[-4:])
+    if last.max() > RESOLVED * largest:
+        raise InputError(
+            f"the Dirichlet data on {where!r} are not smooth along the boundary, so that they have no lift: "
+            'use conditions="soft"'
+        )
+    return Trace(piece, _shortened(series, _round(piece), 1e-14 * largest))
 
 
 def _shortened(series: np.ndarray, waves: bool, negligible: float) -> tuple[float, ...]:

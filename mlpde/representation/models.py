@@ -33,6 +33,11 @@ class RandomFeatureModel:
 
     kind: ClassVar[str] = "random_features"
 
+    @property
+    def components(self) -> int:
+        """Number of scalar components."""
+        return len(self.shift)
+
     def jets(self, points: np.ndarray, derivatives: Iterable[Alpha]) -> dict[Alpha, np.ndarray]:
         """D^alpha u (n, components) at points (n, D)."""
         jets = self.features.evaluate(torch.as_tensor(points), self.values, list(derivatives))
@@ -59,6 +64,11 @@ class Regionwise:
 
     kind: ClassVar[str] = "random_features_by_region"
 
+    @property
+    def components(self) -> int:
+        """Number of scalar components."""
+        return self.parts[0].components
+
     def jets(self, points: np.ndarray, derivatives: Iterable[Alpha]) -> dict[Alpha, np.ndarray]:
         """D^alpha u (n, components) at points (n, D), each from the side on which the mesh has it."""
         region = self.mesh.cell_regions[self.mesh.locate(points[:, : self.mesh.dim])[0]]
@@ -77,11 +87,14 @@ class Regionwise:
         return cls(_restored(arrays, settings["parts"]), Mesh.from_arrays(_named(arrays, "mesh")))
 
 
+Features = RandomFeatureModel | Regionwise
+
+
 @dataclass(frozen=True)
 class TimeBlocks:
     """Models of successive blocks of time, points (n, d + 1) with the time last; ends: of all blocks but the last."""
 
-    blocks: tuple[RandomFeatureModel, ...]
+    blocks: tuple[Features, ...]
     ends: tuple[float, ...]
 
     kind: ClassVar[str] = "random_features_in_blocks"
@@ -101,11 +114,51 @@ class TimeBlocks:
         return cls(_restored(arrays, settings["blocks"]), tuple(settings["ends"]))
 
 
+@dataclass(frozen=True)
+class MeanFree:
+    """A model in time, some components of which are shifted to mean zero over the domain, at each time by itself.
+
+    points (q, d), weights (q,): the quadrature of the means.
+    """
+
+    model: Features | TimeBlocks
+    shifted: tuple[int, ...]
+    points: np.ndarray
+    weights: np.ndarray
+
+    kind: ClassVar[str] = "mean_free"
+
+    def jets(self, points: np.ndarray, derivatives: Iterable[Alpha]) -> dict[Alpha, np.ndarray]:
+        """D^alpha u (n, components) at points (n, d + 1)."""
+        jets = self.model.jets(points, derivatives := list(derivatives))
+        by_time = [alpha for alpha in derivatives if set(alpha) <= {points.shape[1] - 1}]
+        times, number = np.unique(points[:, -1], return_inverse=True)
+        columns = list(self.shifted)
+        for k, t in enumerate(times if by_time else ()):
+            everywhere = np.column_stack([self.points, np.full(len(self.points), t)])
+            for alpha, values in self.model.jets(everywhere, by_time).items():
+                means = self.weights @ values[:, columns] / self.weights.sum()
+                jets[alpha][np.ix_(number == k, columns)] -= means
+        return jets
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and settings for `from_state`."""
+        arrays, settings = _states((self.model,))
+        own = {"mean.points": self.points, "mean.weights": self.weights}
+        return arrays | own, {"model": settings, "shifted": list(self.shifted)}
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> MeanFree:
+        """The model that `state` described."""
+        (model,), own = _restored(arrays, settings["model"]), _named(arrays, "mean")
+        return cls(model, tuple(settings["shifted"]), own["points"], own["weights"])
+
+
 def _by_number(
-    models: tuple[RandomFeatureModel, ...], number: np.ndarray, points: np.ndarray, derivatives: list[Alpha]
+    models: tuple[Features, ...], number: np.ndarray, points: np.ndarray, derivatives: list[Alpha]
 ) -> dict[Alpha, np.ndarray]:
     """The jets at points (n, D) of which each belongs to the model of its number (n,)."""
-    jets = {alpha: np.empty((len(points), len(models[0].shift))) for alpha in derivatives}
+    jets = {alpha: np.empty((len(points), models[0].components)) for alpha in derivatives}
     for k in np.unique(number):
         here = number == k
         for alpha, values in models[k].jets(points[here], derivatives).items():
@@ -113,18 +166,18 @@ def _by_number(
     return jets
 
 
-def _states(
-    models: tuple[RandomFeatureModel, ...],
-) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+def _states(models: tuple[Any, ...]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
     states = [model.state() for model in models]
     arrays = {f"{k}.{name}": a for k, (found, _) in enumerate(states) for name, a in found.items()}
-    return arrays, [settings for _, settings in states]
+    kinds = [model.kind for model in models]
+    return arrays, [{"kind": kind} | settings for kind, (_, settings) in zip(kinds, states, strict=True)]
 
 
-def _restored(
-    arrays: Mapping[str, np.ndarray], settings: list[dict[str, Any]]
-) -> tuple[RandomFeatureModel, ...]:
-    return tuple(RandomFeatureModel.from_state(_named(arrays, str(k)), one) for k, one in enumerate(settings))
+def _restored(arrays: Mapping[str, np.ndarray], settings: list[dict[str, Any]]) -> tuple[Any, ...]:
+    classes: dict[str, Any] = {c.kind: c for c in (RandomFeatureModel, Regionwise, TimeBlocks)}
+    return tuple(
+        classes[one["kind"]].from_state(_named(arrays, str(k)), one) for k, one in enumerate(settings)
+    )
 
 
 def _named(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -165,17 +218,17 @@ PARTS: dict[str, Any] = {
 
 
 def _described(part: Any) -> Any:
-    """A frozen dataclass or named tuple of PARTS as plain data, its class under "kind"."""
+    """A frozen dataclass or named tuple of PARTS as plain data, its class under "part"."""
     if type(part).__name__ in PARTS:
         names = getattr(part, "_fields", None) or [f.name for f in fields(part)]
-        return {"kind": type(part).__name__} | {name: _described(getattr(part, name)) for name in names}
+        return {"part": type(part).__name__} | {name: _described(getattr(part, name)) for name in names}
     return [_described(p) for p in part] if isinstance(part, tuple) else part
 
 
 def _rebuilt(data: Any) -> Any:
     if isinstance(data, Mapping):
-        return PARTS[data["kind"]](
-            **{name: _rebuilt(value) for name, value in data.items() if name != "kind"}
+        return PARTS[data["part"]](
+            **{name: _rebuilt(value) for name, value in data.items() if name != "part"}
         )
     return tuple(_rebuilt(d) for d in data) if isinstance(data, list) else data
 
@@ -185,12 +238,17 @@ def shifted(jets: Mapping[Alpha, torch.Tensor], shift: torch.Tensor) -> dict[Alp
     return {alpha: (jet if alpha else jet + shift).numpy() for alpha, jet in jets.items()}
 
 
-def mean_free(model: RandomFeatureModel | NetworkModel, problem: Any) -> RandomFeatureModel | NetworkModel:
+def mean_free(model: Any, problem: Any) -> Any:
     """The model with every `mean_zero` field shifted to mean zero over the domain: the equations leave it free."""
-    shift, first = model.shift.clone(), 0
-    for f in problem.fields:
-        if f.mean_zero:
-            points, weights = problem.domain.quadrature(QUADRATURE_DEGREE)
-            shift[first] -= float(weights @ model.jets(points, [()])[()][:, first] / weights.sum())
-        first += f.size
-    return replace(model, shift=shift)
+    components = [(f, k) for f in problem.fields for k in range(f.size)]
+    free = [number for number, (f, _) in enumerate(components) if f.mean_zero]
+    if not free:
+        return model
+    points, weights = problem.domain.quadrature(QUADRATURE_DEGREE)
+    if problem.time is not None:
+        return MeanFree(model, tuple(free), points, weights)
+    shift = torch.zeros(len(components), dtype=torch.float64)
+    shift[free] = -torch.as_tensor(weights @ model.jets(points, [()])[()][:, free] / weights.sum())
+    if isinstance(model, Regionwise):
+        return replace(model, parts=tuple(replace(part, shift=part.shift + shift) for part in model.parts))
+    return replace(model, shift=model.shift + shift)

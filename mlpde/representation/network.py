@@ -12,7 +12,7 @@ from mlpde.formulation.torch_expression import Alpha, Jets
 from mlpde.representation.differentiation import at_points
 from mlpde.representation.jets import ACTIVATIONS, Channels, coordinates, linear
 
-BATCH = 2048  # points propagated at once: the channels of one layer stay in the cache
+BATCH = 32_768  # values of one channel of a layer propagated at once: all channels of it stay in the cache
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,22 @@ class Network:
         layers = self._layers(parameters)
         outputs = [
             self.forward(Layers(layers), batch, channels)
-            for batch in self._entries(points, channels).split(BATCH, dim=1)
+            for batch in self._entries(points, channels).split(max(1, BATCH // self.width), dim=1)
         ]
         return channels.select(torch.cat(outputs, dim=1) if len(outputs) != 1 else outputs[0])
+
+    def along(
+        self, parameters: torch.Tensor, points: torch.Tensor, directions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """u, v.grad u and v.(grad grad u) v, each (n, M), at points (n, D) along a direction v (n, D) for each of them.
+
+        Three channels are propagated, whatever D.
+        """
+        channels = Channels.of([(), (0,), (0, 0)], self.inputs)
+        y = self._normalised(points, channels)
+        y[1] = directions * (2.0 / (points.new_tensor(self.upper) - points.new_tensor(self.lower)))
+        value, slope, curvature = self.forward(Layers(self._layers(parameters)), y, channels)
+        return value, slope, curvature
 
     def jacobian(
         self,

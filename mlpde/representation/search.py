@@ -1,14 +1,16 @@
 """The search for the settings of random features: activation and scale by probing, then larger and larger fits.
 
-Residuals on independent points decide, nothing else.  The best scale R grows with the number of features, so the one
+Residuals on independent points decide which fit is the best, and the errors estimated by comparing the fits when it is
+good enough; nothing else.  The best scale R grows with the number of features, so the one
 that was ranked first on a small fit is raised, where a number of features appears first, as long as that helps.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,41 +24,51 @@ from mlpde.optimize.least_squares import RowGroup
 from mlpde.optimize.newton import NewtonFailure
 from mlpde.representation.adapted_partition import Adaptation, adapted_partition
 from mlpde.representation.corner_functions import CornerFunction, corner_functions
+from mlpde.representation.determinacy import undetermined
+from mlpde.representation.error_estimate import Sample, estimated_errors, sampled
 from mlpde.representation.fitting import Ansatz, Fit, fit
 from mlpde.representation.partition_of_unity import PartitionOfUnity
 from mlpde.representation.random_features import CORNER_FEATURES, RandomFeatures
 from mlpde.representation.sharp_windows import continuity
 
 POINTS_PER_FEATURE = 1.3  # fewer points than this make a subdomain's least squares nearly singular
-FEATURES = {  # small and large subdomains, by dimension
+FEATURES = {  # in small and large subdomains, by dimension
     1: (50, 200),
     2: (100, 400),
-    3: (200, 800),
-    4: (400, 800),
+    3: (200, 800, 1600),
+    4: (400, 1600),
 }
+WIDEST = 2500  # columns of a subdomain: its QR costs their cube
 LISTED = 5  # subdomains in the warnings, at most
 HELD_OUT = 2000  # independent points that judge a solution
 # (activation, scale) that are probed where the user gives none, the usual best one first
 PAIRS = (("sin", 3.0), ("sin", 1.5), ("sin", 5.0), ("sin", 8.0), ("tanh", 1.0), ("tanh", 0.5))
+UNRESOLVED = 0.01  # relative errors against FEM were up to 13 times residuals above this
+ENOUGH = 3  # failures of Newton's method without a single success: more fits would only take time
 DECIDED = 1e-3  # a residual below shows which pair is best; above, nothing is resolved yet
 
 Pair = tuple[str, float]
 
 
 class Judged(NamedTuple):
-    """A fit with its residual on independent points, its scale R, and what was done to subdomains with few points."""
+    """A fit with its residual on independent points, its scale R, and what was done to subdomains with few points.
+
+    errors: the estimated relative L2 error of every field by name, empty while there is no other fit to compare with.
+    """
 
     fit: Fit
     residual: float
     scale: float
     adaptations: tuple[Adaptation, ...]
+    sample: Sample
+    errors: Mapping[str, float] = {}
 
 
 @dataclass
 class Search:
     """On one domain, or one block of time that continues the one `before`.
 
-    settings: the solver, an RFM.  report(step, total, **figures) is called for every candidate.
+    settings: the solver, an RFM.  fields: the problem's.  report(step, total, **figures) is called for every candidate.
     device, communicator: where the rows are built, and the MPI ranks that share them; None is the processor, one rank.
     probes: the fits that settled activation and scale, one dict each.
     """
@@ -64,18 +76,21 @@ class Search:
     settings: Any
     form: StrongForm
     domain: Any
+    fields: Sequence[Any]
     seed: int
     report: Callable[..., None]
     before: Judged | None = None
     device: torch.device | None = None
     communicator: Any = None
     probes: list[dict[str, Any]] = field(default_factory=list)
+    fits: dict[tuple[tuple[int, ...], int, Pair], Judged | None] = field(default_factory=dict)
     failure: NewtonFailure | None = None
+    failures: int = 0
 
     def best(self) -> Judged:
         """The fit of the first candidate that meets the tolerance, or of the best one.
 
-        Raises NewtonFailure if Newton's method fails on every candidate.
+        Raises NewtonFailure if Newton's method fails on every candidate, or on the first three fits.
         """
         settings, domain = self.settings, self.domain
         self.judges = self._located(domain.interior(HELD_OUT, rule="sobol", seed=self.seed), self.seed)
@@ -86,17 +101,30 @@ class Search:
                 self.form, domain.domain if time else domain, domain.start if time else None
             )
         candidates = self._candidates()
-        pairs, raised = self._pairs(), dict[int, Pair]()
+        self.alone = len(candidates) == 1
+        pairs, tuned = self._pairs(), dict[int, Pair]()
         best: Judged | None = None
+        reached: dict[int, float] = {}  # the best residual with each number of features
+        stalled: set[int] = set()
         for step, (cells, count) in enumerate(candidates, start=1):
+            if self.failures >= ENOUGH and not any(self.fits.values()):
+                break
+            later = {larger for _, larger in candidates[step:]} - stalled
+            if count in stalled or _overtaken(count, reached, later):
+                continue
             if len(pairs) > 1 and (step == 1 or math.prod(cells) * count <= settings.max_unknowns / 10):
-                pairs = self._ranked(pairs, cells, max(count // 2, 1) if len(candidates) == 1 else count)
-            found = self._fit(cells, count, raised.get(count, pairs[0]), best)
-            if found is not None and len(pairs) == 1 and count not in raised:
-                found = self._raised(found, cells, count, best)
-                raised[count] = found.fit.features.activation, found.scale
+                pairs = self._ranked(pairs, cells, max(count // 2, 1) if self.alone else count)
+            found = self._fit(cells, count, tuned.get(count, pairs[0]), best)
             if found is None:
                 continue
+            if len(self.fits) == 1 and not self.alone and found.residual <= settings.tolerance:
+                self._fit(cells, max(count // 2, 1), pairs[0], best)  # to estimate the error by
+            first = count not in tuned and (len(pairs) == 1 or found.residual <= DECIDED)
+            if first or _stalls(found.residual, reached.get(count)):
+                found = self._tuned(found, cells, count, best, upwards=first)
+                tuned[count] = found.fit.features.activation, found.scale
+            if best is None or found.residual < best.residual:
+                best = found
             self.report(
                 step,
                 len(candidates),
@@ -105,30 +133,68 @@ class Search:
                 features=count,
                 **({"newton_steps": len(found.fit.newton)} if not self.form.linear else {}),
             )
-            if best is None or found.residual < best.residual:
-                best = found
-            if best.residual <= settings.tolerance:
+            if self._done(best):
                 break
+            if _stalls(found.residual, reached.get(count)):
+                stalled.add(count)
+            reached[count] = min(found.residual, reached.get(count, math.inf))
         if best is None:
             assert self.failure is not None
             raise self.failure
-        return best
+        return best._replace(errors=self._errors(best))
 
     def warnings(self, best: Judged) -> list[str]:
         """What a user must know about the result."""
         sentences = list(best.fit.diagnostics["warnings"])
+        if self.form.linear and best.fit.diagnostics["norm"] == 0.0 and not self.form.homogeneous:
+            sentences.append(
+                "the solution is zero because the data vanish at every collocation point, though not in the problem: "
+                "what is narrower than the spacing of the points is not seen; more features, cells or points may help"
+            )
+        sentences += undetermined(self.judges, best.fit, best.residual, self.form.free)
         sentences += [_sentence(adaptation) for adaptation in best.adaptations[:LISTED]]
         if len(best.adaptations) > LISTED:
             sentences.append(f"the same for {len(best.adaptations) - LISTED} more subdomains")
-        if best.residual > self.settings.tolerance:
+        tolerance = self.settings.tolerance
+        missed = [
+            f"the estimated relative error of field {name!r} is {_above(error, tolerance)}"
+            for name, error in best.errors.items()
+            if error > tolerance
+        ]
+        if not best.errors and best.residual > tolerance:
+            missed = [f"the relative residual on independent points is {_above(best.residual, tolerance)}"]
+        if missed:
             sentences.append(
-                f"the relative residual on independent points is {best.residual:.1e}, above the tolerance "
-                f"{self.settings.tolerance:.0e}: more features, cells or unknowns may help, unless the solution is "
-                "singular"
+                f"{', '.join(missed)}, above the tolerance {tolerance:g}: more features, cells or unknowns may help, "
+                "unless the solution is singular or the data contradict each other"
             )
+            if best.residual > UNRESOLVED:
+                sentences.append(
+                    "the equations are not resolved, and the error may be many times the residual: do not use this "
+                    "solution unseen"
+                )
             if self.failure is not None:
                 sentences.append(f"with other numbers of features {self.failure}")
         return sentences
+
+    def _errors(self, found: Judged) -> dict[str, float]:
+        """The estimated error of every field by the other fits, those that resolve the solution if there are any."""
+        samples = [f.sample for f in self.fits.values() if f is not None and f.sample is not found.sample]
+        if not samples:
+            return {}
+        final = None
+        if isinstance(self.domain, SpaceTime):
+            times = torch.cat([p.points[:, -1] for p in self.judges if p.rows.kind == "interior"])
+            final = times == self.domain.end
+        resolved = [sample for sample in samples if sample.residual <= DECIDED]
+        return estimated_errors(found.sample, resolved or samples, self.fields, final)
+
+    def _done(self, found: Judged) -> bool:
+        """Whether the estimated error, or without one the residual, is below the tolerance."""
+        errors = self._errors(found)
+        if not errors and not self.alone:
+            return False
+        return max(errors.values(), default=found.residual) <= self.settings.tolerance
 
     def _candidates(self) -> list[tuple[tuple[int, ...], int]]:
         """(partition, features) to try, the cheap ones first."""
@@ -137,21 +203,28 @@ class Search:
         if isinstance(self.domain, SpaceTime):
             lengths[-1] = self.domain.length
         counts = FEATURES[len(lengths)] if settings.features is None else (settings.features,)
-        partitions = (
-            [settings.partition]
-            if settings.partition is not None
-            else [
-                tuple(round(n) for n in along_shortest * lengths / lengths.min())
-                for along_shortest in (1, *(n for power in range(16) for n in (2 * 2**power, 3 * 2**power)))
-            ]
+        if settings.partition is not None:
+            partitions = [settings.partition]
+        else:
+            coarsest = 1.0  # number of cells along the shortest side; below 1 where the domain is very long
+            affordable = settings.max_unknowns / (self.form.components * min(counts))
+            while math.prod(cells := _cells(coarsest, lengths)) > max(affordable, 1):
+                coarsest /= 2
+            finer = [n * 2.0**power for power in range(16) for n in (2, 3)]
+            partitions = [cells, *(_cells(n, lengths) for n in ([1.0] if coarsest < 1 else []) + finer)]
+        cheap = sorted(
+            product(partitions, counts), key=lambda candidate: math.prod(candidate[0]) * candidate[1] ** 2
         )
-        work = {
-            (cells, count): math.prod(cells) * self.form.components * count**2
-            for cells in partitions
-            for count in counts
-        }
-        cheap = sorted(work, key=lambda candidate: work[candidate])
-        return [c for i, c in enumerate(cheap) if i == 0 or work[c] <= 100 * settings.max_unknowns]
+        components = self.form.components
+        return [
+            (cells, count)
+            for i, (cells, count) in enumerate(cheap)
+            if i == 0
+            or (
+                math.prod(cells) * components * count <= settings.max_unknowns
+                and components * count <= WIDEST
+            )
+        ]
 
     def _pairs(self) -> list[Pair]:
         """(activation, scale) to choose from, as far as the user leaves the choice."""
@@ -171,23 +244,28 @@ class Search:
         for pair in pairs:
             found = self._probed(cells, count, pair, None)
             residuals[pair] = math.inf if found is None else found.residual
+            if self.failures >= ENOUGH and not any(self.fits.values()):
+                break
             if residuals[pair] <= self.settings.tolerance:
                 break
         ranked = sorted(pairs, key=lambda pair: residuals.get(pair, math.inf))
         return ranked[:1] if residuals[ranked[0]] <= DECIDED else ranked
 
-    def _raised(self, found: Judged, cells: tuple[int, ...], count: int, start: Judged | None) -> Judged:
-        """The fit with the next larger scales, as long as they lower the residual."""
+    def _tuned(
+        self, found: Judged, cells: tuple[int, ...], count: int, start: Judged | None, upwards: bool
+    ) -> Judged:
+        """The fit with the next larger (or smaller) scales, as long as they lower the residual."""
         activation = found.fit.features.activation
         if self.settings.scale is not None or self.before is not None:
             return found
-        for scale in sorted(s for a, s in PAIRS if a == _family(activation) and s > found.scale):
-            if found.residual <= self.settings.tolerance:
+        scales = sorted((s for a, s in PAIRS if a == _family(activation)), reverse=not upwards)
+        for scale in scales[scales.index(found.scale) + 1 :]:
+            if self._done(found):
                 break
-            larger = self._probed(cells, count, (activation, scale), start)
-            if larger is None or larger.residual >= found.residual:
+            other = self._probed(cells, count, (activation, scale), start)
+            if other is None or other.residual >= found.residual:
                 break
-            found = larger
+            found = other
         return found
 
     def _probed(self, cells: tuple[int, ...], count: int, pair: Pair, start: Judged | None) -> Judged | None:
@@ -198,6 +276,11 @@ class Search:
 
     def _fit(self, cells: tuple[int, ...], count: int, pair: Pair, start: Judged | None) -> Judged | None:
         """One fit on one partition; None where Newton's method fails."""
+        if (cells, count, pair) not in self.fits:
+            self.fits[cells, count, pair] = self._fitted(cells, count, pair, start)
+        return self.fits[cells, count, pair]
+
+    def _fitted(self, cells: tuple[int, ...], count: int, pair: Pair, start: Judged | None) -> Judged | None:
         settings, (activation, scale) = self.settings, pair
         regions = self.domain.regions if self.form.jumps else ()
         whole = settings.global_features + CORNER_FEATURES * len(self.corners)
@@ -254,13 +337,36 @@ class Search:
             )
         except NewtonFailure as error:
             self.failure = error
+            self.failures += 1
             return None
         residual = relative_residual(self.judges, found.state, self.form.free)
-        return Judged(found, residual, scale, tuple(adaptations))
+        sample = sampled(self.judges, found.state, residual, self.form.free)
+        return Judged(found, residual, scale, tuple(adaptations), sample)
 
     def _located(self, inside: np.ndarray, seed: int | None = None) -> list[Located]:
         located = collocate(self.form, self.domain, inside, seed)
         return located if self.before is None else continued(located, self.before.fit.state)
+
+
+def _stalls(residual: float, before: float | None) -> bool:
+    """Whether more cells have gained little where the solution was resolved."""
+    return before is not None and before <= DECIDED and residual > before / 2
+
+
+def _overtaken(count: int, reached: Mapping[int, float], later: Collection[int]) -> bool:
+    """Whether a larger number of features, of higher order, is ahead and has candidates left."""
+    best = min((reached[c] for c in later if c > count and c in reached), default=math.inf)
+    return best <= DECIDED and best < reached.get(count, math.inf)
+
+
+def _cells(along_shortest: float, lengths: np.ndarray) -> tuple[int, ...]:
+    """About square cells, so many along the shortest side, at least one in each direction."""
+    return tuple(max(round(n), 1) for n in along_shortest * lengths / lengths.min())
+
+
+def _above(value: float, tolerance: float) -> str:
+    """A value with enough digits to tell it from a tolerance just below."""
+    return f"{value:.1e}" if value > 1.1 * tolerance else f"{value:.6e}"
 
 
 def _family(activation: str) -> str:

@@ -18,7 +18,9 @@ SOLVERS = {
     "fem": "reference_fem:FEM",
     "rfm": "mlpde.solvers.rfm:RFM",
     "pinn": "mlpde.solvers.pinn:PINN",
+    "dgm": "mlpde.solvers.dgm:DGM",
     "deep_ritz": "mlpde.solvers.deep_ritz:DeepRitz",
+    "wan": "mlpde.solvers.wan:WAN",
 }
 
 
@@ -94,8 +96,8 @@ def _parse(text: str, kind: Any, what: str) -> Any:
         try:
             return kind(text)
         except ValueError:
-            example = "400" if kind is int else "1e-6"
-            raise InputError(f"{what} must be a number such as {example}, not {text!r}") from None
+            example = "a whole number such as 400" if kind is int else "a number such as 1e-6"
+            raise InputError(f"{what} must be {example}, not {text!r}") from None
     return text
 
 

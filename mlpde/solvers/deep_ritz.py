@@ -22,7 +22,7 @@ from mlpde.errors import InputError
 from mlpde.formulation.determined import check_determined
 from mlpde.formulation.energy import Density, energy_densities
 from mlpde.formulation.energy_points import at_random, by_quadrature, dirichlet_form
-from mlpde.formulation.residual import Rows, StrongForm, strong_form
+from mlpde.formulation.residual import PointwiseRows, StrongForm, strong_form
 from mlpde.formulation.sampling import collocate, relative_residual
 from mlpde.monitor import Monitor
 from mlpde.problem import Eigenproblem, Problem
@@ -202,7 +202,7 @@ class DeepRitz:
     def _energy(
         self,
         densities: Sequence[Density],
-        rows: Sequence[Rows],
+        rows: Sequence[PointwiseRows],
         domain: Any,
         network: Any,
         theta: torch.Tensor,

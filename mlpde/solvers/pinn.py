@@ -1,121 +1,160 @@
-"""Physics-informed network: the strong residual of a multilayer perceptron, in least squares, by Gauss-Newton.
+"""Physics-informed network: the strong residual of a network, in least squares.
 
-Raissi, Perdikaris, Karniadakis, J. Comput. Phys. 378, 2019, doi:10.1016/j.jcp.2018.10.045, with soft conditions;
-trained by a trust-region Gauss-Newton method instead of Adam, on derivatives in closed form.
+Raissi, Perdikaris, Karniadakis, J. Comput. Phys. 378, 2019, doi:10.1016/j.jcp.2018.10.045. Theirs is
+`PINN(width=20, depth=8, conditions="soft", inputs=(), optimizer="lbfgs")`. Ours is trained by a trust-region
+Gauss-Newton method on derivatives in closed form, satisfies Dirichlet conditions exactly where these are smooth, and
+takes functions that the geometry suggests as inputs.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 
 from mlpde.errors import InputError
 from mlpde.formulation.determined import check_determined
-from mlpde.formulation.residual import Rows, strong_form
-from mlpde.formulation.sampling import Located, collocate, relative_residual
+from mlpde.formulation.residual import StrongForm, strong_form
+from mlpde.formulation.sampling import collocate, relative_residual
+from mlpde.formulation.space_time import SpaceTime
 from mlpde.monitor import Monitor
-from mlpde.optimize.gauss_newton import State, gauss_newton
+from mlpde.optimize.gauss_newton import State as GaussNewtonState
+from mlpde.optimize.minimise import State, affordable, check_memory, minimise, restored, saved
+from mlpde.representation.features import features
+from mlpde.representation.hard_conditions import HardNetwork, hard_conditions
 from mlpde.representation.models import NetworkModel, mean_free
+from mlpde.representation.network_rows import NetworkRows, network_rows
 from mlpde.representation.networks import MLP
-from mlpde.settings import chosen, positive, whole
+from mlpde.settings import chosen, positive, several, whole
 from mlpde.solution import Solution
 
 ROWS_PER_PARAMETER = 3.0  # fewer than 2 lets the network interpolate the points
+MOST_POINTS = 5000  # unless asked for
 HELD_OUT = 1000  # independent points that judge a solution
+CANDIDATES = 10  # points from which one is drawn by its residual
+JUDGED = 200  # times that a long run looks at the independent points
+STEPS = {"gauss_newton": 120, "broyden": 3000, "lbfgs": 10_000, "adam": 20_000}
+Conditions = Literal["auto", "hard", "soft"]
+Optimizer = Literal["auto", "gauss_newton", "broyden", "lbfgs", "adam"]
 
 
 @dataclass(frozen=True)
 class PINN:
-    """Network trained on the strong residual, with soft boundary conditions.
+    """Network trained on the strong residual.
 
     width, depth, activation: the network's hidden layers.
-    points: collocation points inside the domain; None: three for each parameter.
-    iterations: Gauss-Newton steps at most.  tolerance: the run ends when the residual on independent points is below.
+    conditions: Dirichlet conditions "hard", as u = lift + distance * network, for boundaries of straight and circular
+        pieces; "soft", as rows; "auto": hard where distance and lift are smooth.
+    inputs: what the network takes beside the coordinates: corner functions, log r of holes, distances of boundaries.
+    points: collocation points inside the domain; None: three for each parameter, at most 5000.
+    resample: after so many steps new points are drawn, by the size of the residual; None: never.
+    optimizer: "auto": Gauss-Newton where its Jacobian is small enough, else L-BFGS.
+    iterations: steps at most; None: 120 for Gauss-Newton, thousands for the others.
+    learning_rate: of Adam, which falls to zero as a cosine.
+    tolerance: the run ends when the residual on independent points is below.
     """
 
     width: int = 16
     depth: int = 3
     activation: Literal["tanh", "sin"] = "tanh"
+    conditions: Conditions = "auto"
+    inputs: tuple[Literal["corners", "holes", "distances"], ...] = ("corners", "holes")
     points: int | None = None
-    iterations: int = 120
+    resample: int | None = None
+    optimizer: Optimizer = "auto"
+    iterations: int | None = None
+    learning_rate: float = 1e-3
     tolerance: float = 1e-8
 
     name: ClassVar[str] = "pinn"
-    accepts: ClassVar[frozenset[str]] = frozenset({"steady", "several fields", "point condition"})
+    accepts: ClassVar[frozenset[str]] = frozenset(
+        {"steady", "time", "several fields", "point condition", "periodic", "high dimension"}
+    )
 
     def __post_init__(self) -> None:
-        whole(self, 1, "width", "depth", "iterations", *(["points"] if self.points is not None else []))
+        optional = [name for name in ("points", "resample", "iterations") if getattr(self, name) is not None]
+        whole(self, 1, "width", "depth", *optional)
         positive(self, "tolerance", zero=True)
-        chosen(self, "activation")
+        positive(self, "learning_rate")
+        chosen(self, "activation", "conditions", "optimizer")
+        several(self, "inputs")
 
-    def network(self, domain: Any, components: int) -> MLP:
-        """The network for a domain and a number of scalar components."""
+    def network(self, form: StrongForm, domain: Any) -> MLP | HardNetwork:
+        """The network for a strong form on a domain."""
         lower, upper = domain.bounding_box
         box = tuple(map(float, lower)), tuple(map(float, upper))
-        return MLP(domain.dim, components, *box, self.width, self.depth, self.activation)
+        further = features(form, domain, self.inputs)
+        network = MLP(lower.size, form.components, *box, self.width, self.depth, self.activation, further)
+        if self.conditions == "soft" or not any(rows.kind == "dirichlet" for rows in form.rows):
+            return network
+        try:
+            hard = hard_conditions(form, domain)
+        except InputError:
+            if self.conditions == "hard":
+                raise
+            return network  # "auto"; `info` says so
+        return HardNetwork(network, hard) if hard.smooth or self.conditions == "hard" else network
 
     def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
-        """Train on a steady problem, linear or not; InputError if the residual is not finite."""
+        """Train on a problem, steady or in time (in space-time), linear or not.
+
+        Raises InputError if the residual is not finite.
+        """
         monitor = monitor or Monitor()
         wall, cpu = time.perf_counter(), time.process_time()
-        domain = problem.domain
+        domain = problem.domain if problem.time is None else SpaceTime(problem.domain, *problem.time)
         form = strong_form(problem)
         check_determined(problem, form)
-        network = self.network(domain, form.components)
-        count = math.ceil(ROWS_PER_PARAMETER * network.size) if self.points is None else self.points
-        judges = collocate(
-            form, domain, domain.interior(HELD_OUT, rule="uniform", seed=seed + 1), seed=seed + 1
-        )
-        theta = network.initial(seed)
-        lower, upper = domain.bounding_box
-        length = float((upper - lower).min())
-        groups = [
-            _weighted(located, network, theta, length)
-            for located in collocate(form, domain, domain.interior(count, rule="sobol", seed=seed))
-        ]
-
-        def residual(theta: torch.Tensor) -> torch.Tensor:
-            with torch.no_grad():
-                return torch.cat(
-                    [g.values(network.jets(theta, g.points, g.derivatives)).flatten() for g in groups]
-                )
-
-        def residual_and_jacobian(theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            parts = [network.jacobian(theta, g.points, g.derivatives, g.values) for g in groups]
-            return torch.cat([r.flatten() for r, _ in parts]), torch.cat([j for _, j in parts])
-
+        network = self.network(form, domain)
+        meshed = hasattr(problem.domain, "mesh")
+        share = 1.0 if meshed else 0.5  # without a mesh the boundary has as many points as the inside
+        count = self.points or min(math.ceil(share * ROWS_PER_PARAMETER * network.size), MOST_POINTS)
+        held_out = domain.interior(HELD_OUT, rule="uniform", seed=seed + 1)
+        judges = collocate(form, domain, held_out, seed=seed + 1)
+        start, inside = network.initial(seed), domain.interior(count, rule="sobol", seed=seed)
+        state, earlier = None, monitor.resume()
+        if earlier is not None:
+            inside = earlier[0].pop("points")
+            state = restored(*earlier)
+        rows = self._rows(form, domain, network, start, inside)
+        method = self.optimizer if self.optimizer != "auto" else affordable(rows.count, network.size)
+        if method == "gauss_newton":
+            check_memory(rows.count, network.size)
+        steps = self.iterations or STEPS[method]
+        every = 1 if method == "gauss_newton" else max(1, steps // JUDGED)
         judged = math.nan
 
         def after_step(state: State) -> bool:
             nonlocal judged
-            judged = relative_residual(
-                judges, lambda part, alphas: network.jets(state.theta, part.points, alphas), form.free
-            )
-            monitor.update(
-                state.iteration, self.iterations, loss=state.loss, residual=judged, radius=state.radius
-            )
-            settings = {key: value for key, value in asdict(state).items() if key != "theta"}
-            monitor.checkpoint({"theta": state.theta.numpy()}, settings)
-            return judged <= self.tolerance
+            if state.iteration % every == 0 or state.iteration == steps:
+                judged = relative_residual(
+                    judges, lambda part, alphas: network.jets(state.theta, part.points, alphas), form.free
+                )
+                figures = {"radius": state.radius} if isinstance(state, GaussNewtonState) else {}
+                monitor.update(state.iteration, steps, loss=state.loss, residual=judged, **figures)
+            if monitor.due:
+                arrays, settings = saved(method, state)
+                monitor.checkpoint(arrays | {"points": inside}, settings)
+            due = self.resample is not None and state.iteration % self.resample == 0
+            return judged <= self.tolerance or due
 
-        result = gauss_newton(
-            residual_and_jacobian,
-            residual,
-            theta,
-            max_iterations=self.iterations,
-            callback=after_step,
-            state=_resumed(monitor),
-        )
+        while True:
+            result = minimise(method, rows, start, steps, after_step, state, self.learning_rate)
+            theta, state = result.theta, result.state
+            if judged <= self.tolerance or result.reason != "stopped":
+                break
+            inside = self._drawn(form, domain, network, theta, count, seed + state.iteration)
+            rows = self._rows(form, domain, network, start, inside)
+        reason = "tolerance" if judged <= self.tolerance else result.reason
         warnings = []
-        if not judged <= self.tolerance:
+        if reason != "tolerance":
             warnings.append(
                 f"the relative residual on independent points is {judged:.1e}, above the tolerance "
-                f"{self.tolerance:.0e} (ended by {result.reason}): a wider network, more points or iterations may help"
+                f"{self.tolerance:.0e} (ended by {reason}): a wider network, more points or iterations may help"
             )
         info = {
             "seconds": time.perf_counter() - wall,
@@ -124,53 +163,48 @@ class PINN:
             "seed": seed,
             "history": monitor.history,
             "residual": judged,
-            "stopped_by": "tolerance" if result.reason == "stopped" else result.reason,
-            "points": sum(len(g.points) for g in groups),
+            "stopped_by": reason,
+            "points": rows.points,
+            "conditions": "hard" if isinstance(network, HardNetwork) else "soft",
+            "optimizer": method,
             "warnings": warnings,
         }
         constants = torch.zeros(form.components, dtype=torch.float64)
-        model = mean_free(NetworkModel(network, result.theta, constants), problem)
-        return Solution(self.name, repr(self), problem.fields, model, domain.mesh(), info, problem)
-
-
-class _Weighted(NamedTuple):
-    """A group of rows whose residual is a mean square, of the size of the unknown rather than of its derivatives."""
-
-    rows: Rows
-    points: torch.Tensor
-    normals: torch.Tensor | None
-    weights: torch.Tensor  # (equations,)
-
-    @property
-    def derivatives(self) -> Sequence[tuple[int, ...]]:
-        return sorted(self.rows.derivatives)
-
-    def values(self, jets: Any) -> torch.Tensor:
-        return self.rows.residual(self.points, self.normals, jets) * self.weights
-
-
-def _weighted(located: Located, network: MLP, theta: torch.Tensor, length: float) -> _Weighted:
-    """Divide each equation by sum over its terms of rms(c) (pi / length)^|alpha|, its size for the slowest mode.
-
-    So all equations are in the units of the unknown, and no weight is left to choose.
-    """
-    rows, points, normals = located.rows, located.points, located.normals
-    with torch.no_grad():
-        jets = network.jets(theta, points, sorted(rows.derivatives))
-        _, terms = rows.linearise(points, normals, jets)
-    size = points.new_zeros(rows.equations)
-    for equation, _, alpha, coefficient in terms:
-        size[equation] += coefficient.square().mean().sqrt() * (math.pi / length) ** len(alpha)
-    if not (size > 0).all():
-        raise InputError(
-            f"an equation of the {rows.kind} residual on {rows.where!r} does not contain the unknowns"
+        model = mean_free(NetworkModel(network, theta, constants), problem)
+        return Solution(
+            self.name,
+            repr(self),
+            problem.fields,
+            model,
+            problem.domain.mesh() if meshed else None,
+            info,
+            problem,
         )
-    return _Weighted(rows, points, normals, 1 / (size * math.sqrt(len(points))))
 
+    def _rows(
+        self, form: StrongForm, domain: Any, network: Any, theta: torch.Tensor, inside: np.ndarray
+    ) -> NetworkRows:
+        """The rows to train on: without those that hard conditions satisfy."""
+        located = collocate(form, domain, inside)
+        if isinstance(network, HardNetwork):
+            located = [part for part in located if part.rows.kind != "dirichlet"]
+        return network_rows(network, theta, located, domain)
 
-def _resumed(monitor: Monitor) -> State | None:
-    saved = monitor.resume()
-    if saved is None:
-        return None
-    arrays, settings = saved
-    return State(torch.as_tensor(arrays["theta"]), **settings)
+    def _drawn(
+        self, form: StrongForm, domain: Any, network: Any, theta: torch.Tensor, count: int, seed: int
+    ) -> np.ndarray:
+        """Points drawn in proportion to |r| / mean |r| + 1 (Wu et al., arXiv 2207.10289: RAD with k = c = 1)."""
+        candidates = domain.interior(CANDIDATES * count, rule="uniform", seed=seed)
+        located = [part for part in collocate(form, domain, candidates) if part.rows.kind == "interior"]
+        sizes = []
+        with torch.no_grad():
+            for group in network_rows(network, theta, located, domain).groups:
+                part = group.located
+                jets = network.jets(theta, part.points, sorted(part.rows.derivatives))
+                sizes.append(group.values(part, jets).norm(dim=1) * math.sqrt(len(part.points)))
+        points, size = (torch.cat(found).numpy() for found in ([part.points for part in located], sizes))
+        chance = size / size.mean() + 1.0
+        chosen = np.random.default_rng(seed).choice(
+            len(points), count, replace=False, p=chance / chance.sum()
+        )
+        return points[chosen]

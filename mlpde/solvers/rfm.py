@@ -8,6 +8,7 @@ damped Gauss-Newton steps on its linearised form, of which each is such a proble
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
@@ -25,9 +26,10 @@ from mlpde.optimize.least_squares import Method
 from mlpde.parallel import world
 from mlpde.representation.models import RandomFeatureModel, Regionwise, TimeBlocks, mean_free
 from mlpde.representation.search import Judged, Search
-from mlpde.settings import chosen, positive, whole
+from mlpde.settings import chosen, flags, is_whole, positive, whole
 from mlpde.solution import Solution
 
+LARGEST_SCALE = 1e6
 ATTAINABLE = 1e-14  # by double precision
 
 
@@ -37,9 +39,10 @@ class RFM:
 
     features: J random features in each subdomain, for every component.
     partition: number of cells in each direction of the bounding box, in time the last one.
-    Where one of them, or both, are None, few large and many small subdomains are tried with more and more unknowns,
-    until the residual on independent points is below `tolerance` or unknowns * features / 100 would exceed
-    `max_unknowns`; the best is returned, with a warning if it misses the tolerance.
+    Where one of them, or both, are None, few large and many small subdomains are tried with more and more unknowns, up
+    to `max_unknowns`, until the relative L2 error of every field (in time, at the final one as well), estimated by
+    comparing the fits, is below `tolerance`; sizes that gain nothing are passed over. The best is returned, with a
+    warning if it misses the tolerance. Of several time blocks each is held to it on its own.
     activation, scale: s and R; weights and biases are drawn from U[-R, R].  "sin" wants R to cover the solution's
     wave number times the subdomain's radius; "tanh" wants R near 1.  Where one of them, or both, are None, a few pairs
     are probed on small fits and ranked by the residual on independent points.
@@ -49,10 +52,14 @@ class RFM:
     "auto" (see mlpde.optimize.least_squares).
     device: torch's, "cpu" or "cuda", for features, rows, local filter and block QR; PETSc's methods go on on the CPU,
     or where PETSC_OPTIONS="-rfm_mat_type aijcusparse" puts them.
-    window: subdomains overlap smoothly (psi_b), or are joined by rows on their faces (psi_a, linear problems).
-    corners: in plane domains, 60 features times r^a sin(a theta) for every singular exponent a below 2 of every corner.
+    window: subdomains overlap smoothly (psi_b), or are joined by rows on their faces (psi_a; linear problems only, with
+    one smooth flux).
+    corners: in plane domains, 60 features times r^a sin(a theta) for every singular exponent a below 2 of every corner,
+    where one scalar unknown has the principal part c Lap u.  Systems (elasticity, Stokes) get none: their singular
+    solutions stay unresolved at corners, and the residual there is large.
     polynomials: as many features as there are monomials of degree <= 3 are polynomials, if that is at most half.
-    time_blocks: a problem in time is solved in so many intervals, one after the other; with 1 all at once.
+    time_blocks: a problem in time is solved in so many intervals, one after the other; with 1 all at once.  Partition,
+    features, scale and least squares in `Solution.info` are then those of the last one.
     """
 
     features: int | None = None
@@ -82,10 +89,24 @@ class RFM:
         positive(self, "points", *(["scale"] if self.scale is not None else []))
         positive(self, "tolerance", zero=True)
         chosen(self, "method", "activation", "window")
+        flags(self, "corners", "polynomials")
+        if self.scale is not None and self.scale > LARGEST_SCALE:
+            raise InputError(
+                f"rfm.scale {self.scale:g} is too large, above {LARGEST_SCALE:g}: features would oscillate so often in "
+                "a subdomain; 1 to 10 is usual"
+            )
+        cells = self.partition
+        if cells is not None and not (isinstance(cells, tuple | list) and all(is_whole(n, 1) for n in cells)):
+            raise InputError(
+                "rfm.partition must be numbers of cells from 1 on, one in each direction, such as (4, 4), not "
+                f"{cells!r}"
+            )
+        if not isinstance(self.device, str):
+            raise InputError(f"rfm.device must be a text such as 'cpu' or 'cuda', not {self.device!r}")
         if 0 < self.tolerance < ATTAINABLE:
             raise InputError(
                 f"rfm.tolerance {self.tolerance:g} is below what double precision can give, about {ATTAINABLE:g}: ask "
-                "for that or more, or 0 to spend all of max_unknowns"
+                "for that or more, or 0 to go on as long as more unknowns gain anything"
             )
 
     def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
@@ -93,6 +114,10 @@ class RFM:
 
         Raises InputError for fewer points than features, and if Newton's method fails on every candidate.
         """
+        if self.time_blocks > 1 and problem.time is None:
+            raise InputError(
+                f"rfm.time_blocks={self.time_blocks} splits time, and the problem has none: leave it out"
+            )
         device, communicator = available(self.device), world()
         monitor = monitor or Monitor()
         wall, cpu = time.perf_counter(), time.process_time()
@@ -118,17 +143,22 @@ class RFM:
         probes: list[dict[str, Any]] = []
         for part in parts:
             before = blocks[-1] if blocks else None
-            search = Search(self, form, part, seed, monitor.update, before, device, communicator)
+            search = Search(
+                self, form, part, problem.fields, seed, monitor.update, before, device, communicator
+            )
             blocks.append(search.best())
             probes += search.probes
-            warnings += search.warnings(blocks[-1])
+            when = f"from t = {part.start:g} to {part.end:g}: " if len(parts) > 1 else ""
+            warnings += [when + sentence for sentence in search.warnings(blocks[-1])]
         models = [_model(b, problem) for b in blocks]
         model: Any = models[0]
         if len(parts) > 1:
             model = TimeBlocks(tuple(models), tuple(part.end for part in parts[:-1]))
-        elif problem.time is None and not form.jumps:
-            model = mean_free(model, problem)
+        model = mean_free(model, problem)
         last = blocks[-1].fit
+        errors = {  # those of time blocks add up
+            name: {"l2": sum(b.errors.get(name, math.inf) for b in blocks)} for name in blocks[-1].errors
+        }
         info = {
             "seconds": time.perf_counter() - wall,
             "cpu_seconds": time.process_time() - cpu,
@@ -143,6 +173,7 @@ class RFM:
             "corner_functions": [asdict(corner) for corner in last.features.corners],
             "probes": probes,
             "residual": max(b.residual for b in blocks),
+            **({"estimated_error": errors} if errors else {}),
             "least_squares": last.diagnostics,
             **({"newton": last.newton} if not form.linear else {}),
             "warnings": warnings,

@@ -92,11 +92,11 @@ def test_the_report_is_one_file(compared):
     html = (folder / "report.html").read_text()
     assert not re.search(r"(src|href)=[\"'](?!data:)", html)
     assert "http" not in html
-    assert html.count("data:image/png;base64,") == 4  # u, flux, convergence, mesh
+    assert html.count("data:image/png;base64,") == 5  # u, flux, convergence, work, mesh
     assert "on paper &lt;b&gt;" in html
     text = (folder / "report.md").read_text()
     pictures = re.findall(r"\]\((figures/.*?\.png)\)", text)
-    assert len(pictures) == 4
+    assert len(pictures) == 5
     assert all((folder / picture).stat().st_size > 1000 for picture in pictures)
     assert "| solver | unknowns |" in text
     assert "a book" in text

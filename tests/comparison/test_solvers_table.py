@@ -53,7 +53,7 @@ def test_a_text_is_read_by_the_type_of_the_option(option, text, value):
 @pytest.mark.parametrize(
     ("option", "text", "sentence"),
     [
-        ("count", "many", "options.count must be a number such as 400, not 'many'"),
+        ("count", "many", "options.count must be a whole number such as 400, not 'many'"),
         ("count", "1.5", "not '1.5'"),
         ("size", "big", "options.size must be a number"),
         ("pair", "1,2,3", "options.pair needs 2 values"),

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import torch
 from torch.func import hessian, jacfwd, vmap
 
+from mlpde.formulation.torch_expression import laplacian
+
 
 def domain(dim, regions=("domain",), boundaries=("left", "right")):
     """What the formulation needs to know of a domain."""
@@ -39,14 +41,14 @@ def unit_normals(n, dim, seed=2):
 
 
 def jets(u, points):
-    """All derivatives of u up to the second, as `{alpha: (n, M)}`."""
+    """All derivatives of u up to the second, and its Laplacian in all directions, as `{alpha: (n, M)}`."""
     value, first, second = vmap(u)(points), vmap(jacfwd(u))(points), vmap(hessian(u))(points)
     result = {(): value}
     for i in range(points.shape[1]):
         result[(i,)] = first[..., i]
     for i, j in itertools.combinations_with_replacement(range(points.shape[1]), 2):
         result[i, j] = second[..., i, j]
-    return result
+    return result | {laplacian(points.shape[1]): second.diagonal(dim1=-2, dim2=-1).sum(-1)}
 
 
 def grad(f, dim):

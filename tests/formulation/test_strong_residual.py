@@ -9,6 +9,7 @@ from torch.func import vmap
 
 from mlpde import Field, Problem, dt
 from mlpde.formulation.residual import strong_form
+from mlpde.formulation.torch_expression import laplacian
 
 inner, G = ufl.inner, ufl.grad
 
@@ -59,10 +60,8 @@ def test_helmholtz(dim):
         lambda u: lambda x: -25 * u(x) - div(grad(u, dim), dim)(x),
     )
     assert form.linear
-    assert form.rows[0].derivatives == {
-        (),
-        *((i, i) for i in range(dim)),
-    }  # the Laplacian alone, no mixed derivative
+    second = {(i, i) for i in range(dim)} if dim <= 3 else {laplacian(dim)}
+    assert form.rows[0].derivatives == {(), *second}  # the Laplacian alone, no mixed derivative
 
 
 @pytest.mark.parametrize("dim", [2, 10])

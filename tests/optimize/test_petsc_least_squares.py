@@ -37,7 +37,7 @@ def test_an_option_that_nothing_used_is_named(monkeypatch):
     printed = solved_with("-rfm_ksp_typ lsqr -rfm_ksp_rtol 1e-3", monkeypatch)
     assert (
         printed.splitlines()[0]
-        == "cholesky 1 the PETSc options -rfm_ksp_typ were not used by the method cholesky"
+        == "cholesky 1 the PETSc option -rfm_ksp_typ was not used by the method cholesky"
     )
 
 

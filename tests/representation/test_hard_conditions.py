@@ -153,6 +153,19 @@ def test_jets_of_a_hard_network_equal_differences_and_its_jacobian_automatic_dif
     assert values.shape == (10, 1)
 
 
+def test_second_derivatives_are_right_where_a_distance_is_exactly_zero():
+    domain = DOMAINS["plate"]()
+    sides = [Dirichlet(b, 1.0) for b in ("left", "right", "top", "bottom")]
+    hard = hard_conditions(strong_form(problem_on(domain, [*sides, Dirichlet("holes", 0.0)])), domain)
+    on = torch.tensor([[0.0, 0.25], [2.0, 0.5], [0.5, 0.0], [0.75, 1.0], [0.5, 0.65]], dtype=torch.float64)
+    center = torch.tensor([1.0, 0.6], dtype=torch.float64)
+    near = on + 1e-9 * (center - on)
+    channels = Channels.of([(0, 0), (0, 1), (1, 1)], 2)
+    for function in (hard.factor, hard.offset):
+        exact, close = (jet_of(function, x, channels) for x in (on, near))
+        assert torch.allclose(exact, close, rtol=1e-5, atol=1e-5)
+
+
 def test_what_has_no_distance_function_is_refused():
     slit = slit_square(1.0)
     with pytest.raises(InputError, match=r"'slit' does not consist of straight and circular pieces"):

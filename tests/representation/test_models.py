@@ -6,12 +6,11 @@ import torch
 import ufl
 
 from geometry import rectangle
-from mlpde import Dirichlet, Field, Problem
+from mlpde import Dirichlet, Field, Problem, Solution, dt
 from mlpde.formulation.residual import strong_form
 from mlpde.formulation.sampling import collocate, relative_residual
 from mlpde.representation.models import NetworkModel
 from mlpde.representation.networks import NETWORKS
-from mlpde.solution import Solution
 from mlpde.solvers.pinn import PINN
 from mlpde.solvers.rfm import RFM
 
@@ -45,6 +44,40 @@ def test_a_mean_zero_field_has_mean_zero(solver, limit):
     exact = points[:, 0] * points[:, 1] - 0.25
     assert np.sqrt(weights @ (pressure - exact) ** 2 / (weights @ exact**2)) < limit
     assert torch.isfinite(solution.model.shift).all()
+
+
+def test_a_mean_zero_field_has_mean_zero_at_every_time(tmp_path):
+    """u_t - Lap u + grad p = f, div u = 0, p = xy (1 + t): the equations leave any function of time free in p."""
+
+    def flow(x, t):
+        return velocity(x) * ufl.exp(-t)
+
+    def weak_form(unknowns, tests, omega):
+        (u, p), (v, q), x, t = unknowns, tests, omega.x, omega.t
+        f = (1 + t) * ufl.grad(x[0] * x[1]) - flow(x, t) - ufl.div(ufl.grad(flow(x, t)))
+        inside = ufl.inner(dt(u) - f, v) + ufl.inner(ufl.grad(u), ufl.grad(v))
+        return (inside - p * ufl.div(v) + q * ufl.div(u)) * omega.dx
+
+    domain = rectangle(0.0, 0.0, 1.0, 1.0)
+    problem = Problem(
+        domain,
+        [Field("u", shape=(2,)), Field("p", mean_zero=True)],
+        weak_form,
+        dirichlet=Dirichlet("all", flow, field="u"),
+        time=(0.0, 1.0),
+        initial={"u": lambda x: flow(x, 0.0)},
+    )
+    solver = RFM(features=150, partition=(1, 1, 1), activation="sin", scale=1.5, time_blocks=2)
+    solution = solver.solve(problem)
+    points, weights = domain.quadrature(4)
+    for t in (0.0, 0.3, 1.0):
+        pressure = solution.evaluate(points, t)["p"]
+        assert abs(weights @ pressure) < 1e-8
+        assert np.abs(pressure - (points[:, 0] * points[:, 1] - 0.25) * (1 + t)).max() < 1e-3
+    x, rate = np.array([[0.5, 0.1, 0.4], [0.5, 0.1, 0.8]]), (2,)
+    assert np.allclose(solution.model.jets(x, [rate])[rate][:, 2], 0.5 * 0.1 - 0.25, atol=1e-3)
+    restored = Solution.load(solution.save(tmp_path / "saved"))
+    assert np.array_equal(restored.evaluate(points, 0.3)["p"], solution.evaluate(points, 0.3)["p"])
 
 
 def test_a_large_constant_in_a_mean_zero_field_hides_no_residual():

@@ -148,7 +148,7 @@ def test_an_equation_without_the_unknown_has_a_zero_jacobian():
 
 def test_batches_do_not_change_the_jets():
     network = NETWORKS[2]
-    parameters, points = network.initial(0), points_of(network, 2 * BATCH + 17)
+    parameters, points = network.initial(0), points_of(network, 2 * BATCH // network.width + 17)
     together, tail = network.jets(parameters, points, ALL[2]), network.jets(parameters, points[-5:], ALL[2])
     for alpha in ALL[2]:
         assert together[alpha].shape == (len(points), 3)

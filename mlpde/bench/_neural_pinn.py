@@ -1,0 +1,186 @@
+"""PINN on the smooth square and on the square with four holes, and what its derivatives cost; one thread, CPU seconds.
+
+The loss of a 3 x 64 network with a Laplacian, and its gradient, beside nested automatic differentiation; a step whose
+residual comes from the weak form beside one that is written by hand.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mlpde.bench import print_table
+
+SEEDS = (0, 1, 2)
+POINTS = 4096
+REPETITIONS = 9
+
+
+def timed_errors(case: Any, reference: Any, solver: Any, seed: int) -> list[tuple[float, float]]:
+    """(CPU seconds, relative L2 error) after every step of a PINN, the measuring not counted."""
+    import torch
+
+    from mlpde.formulation.residual import strong_form
+    from mlpde.monitor import Monitor
+    from mlpde.representation.models import NetworkModel
+    from mlpde.solution import Solution
+
+    network = solver.network(strong_form(case.problem), case.problem.domain)
+    shift = torch.zeros(len(case.problem.fields), dtype=torch.float64)
+    found: list[tuple[float, float]] = []
+    spent, start = 0.0, time.process_time()
+
+    class Watch(Monitor):
+        due = True  # every state comes by `checkpoint`
+
+        def checkpoint(self, arrays: Any, settings: Any) -> None:
+            nonlocal spent
+            before = time.process_time()
+            model = NetworkModel(network, torch.as_tensor(arrays["theta"]), shift)
+            error = Solution("pinn", "", case.problem.fields, model, None, {"dim": 2}, case).error(reference)
+            found.append((before - start - spent, error["u"]["l2"]))
+            spent += time.process_time() - before
+
+    solver.solve(case.problem, seed=seed, monitor=Watch())
+    return found
+
+
+def first_below(track: list[tuple[float, float]], mark: float) -> float:
+    """The CPU seconds at which the error is first below `mark`; inf if never."""
+    return next((seconds for seconds, error in track if error <= mark), float("inf"))
+
+
+def fastest(functions: dict[str, Callable[[], Any]]) -> dict[str, float]:
+    """The least CPU milliseconds of each function, of several calls in turns, so that a loaded machine counts less."""
+    best = dict.fromkeys(functions, float("inf"))
+    for _ in range(REPETITIONS):
+        for name, function in functions.items():
+            start = time.process_time()
+            function()
+            best[name] = min(best[name], 1e3 * (time.process_time() - start))
+    return best
+
+
+def derivative_costs() -> dict[str, float]:
+    """Milliseconds of the loss mean (Lap u)^2 and its parameter gradient, 3 x 64 tanh on the plane."""
+    import torch
+
+    from mlpde.representation.jets import laplacian
+    from mlpde.representation.networks import MLP
+
+    network = MLP(2, 1, (0.0, 0.0), (1.0, 1.0), width=64, depth=3)
+    theta = network.initial(0).requires_grad_()
+    points = torch.rand(POINTS, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    trace = laplacian(2)
+
+    def forward(theta: torch.Tensor) -> torch.Tensor:
+        return network.jets(theta, points, [trace])[trace].square().mean()
+
+    def nested(theta: torch.Tensor) -> torch.Tensor:
+        x = points.detach().requires_grad_()
+        *hidden, (weight, bias) = network._layers(theta)
+        u = 2 * x - 1
+        for inner, shift in hidden:
+            u = torch.tanh(u @ inner.T + shift)
+        u = u @ weight.T + bias
+        (gradient,) = torch.autograd.grad(u.sum(), x, create_graph=True)
+        second = [torch.autograd.grad(gradient[:, i].sum(), x, create_graph=True)[0][:, i] for i in range(2)]
+        return (second[0] + second[1]).square().mean()
+
+    losses = {"nested": nested, "jets": forward, "jets, torch.compile": torch.compile(forward)}
+    values = {name: (f(theta), *torch.autograd.grad(f(theta), theta)) for name, f in losses.items()}
+    for found in values.values():
+        for one, other in zip(found, values["nested"], strict=True):
+            assert torch.allclose(one, other, rtol=1e-9, atol=1e-12)
+
+    def gradient(loss: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+        return torch.autograd.grad(loss(theta), theta)
+
+    return fastest({name: partial(gradient, loss) for name, loss in losses.items()})
+
+
+def step_costs() -> dict[str, float]:
+    """Milliseconds of loss and gradient, residual and Jacobian, of the smooth square: by the weak form and by hand."""
+    import torch
+
+    from mlpde.case_files import load
+    from mlpde.formulation.residual import strong_form
+    from mlpde.formulation.sampling import collocate
+    from mlpde.representation.network_rows import NetworkRows, network_rows
+    from mlpde.representation.networks import MLP
+
+    problem = load("square_poisson").problem
+    form = strong_form(problem)
+    network = MLP(2, 1, (0.0, 0.0), (1.0, 1.0), width=16, depth=3)
+    theta = network.initial(0)
+    located = collocate(form, problem.domain, problem.domain.interior(POINTS, rule="sobol"))
+    inside = [part for part in located if part.rows.kind == "interior"]
+    compiled = network_rows(network, theta, inside, problem.domain)
+    (group,) = compiled.groups
+    x, weight = group.located.points, group.weights
+    f = 2 * torch.pi**2 * torch.sin(torch.pi * x).prod(1, keepdim=True)
+    alphas = [(0, 0), (1, 1)]
+
+    class ByHand(NetworkRows):
+        def residual(self, theta: torch.Tensor) -> torch.Tensor:
+            return self.equation(network.jets(theta, x, alphas)).flatten()
+
+        def residual_and_jacobian(self, theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            r, jacobian = network.jacobian(theta, x, alphas, self.equation)
+            return r.flatten(), jacobian
+
+        def equation(self, jets: Any) -> torch.Tensor:
+            return (-(jets[(0, 0)] + jets[(1, 1)]) - f) * weight
+
+    hand = ByHand(network, compiled.groups)
+    assert torch.allclose(hand.residual(theta), compiled.residual(theta), rtol=1e-10, atol=1e-12)
+    return fastest(
+        {
+            f"{what}, {who}": partial(getattr(rows, what), theta)
+            for who, rows in (("UFL", compiled), ("by hand", hand))
+            for what in ("loss_and_gradient", "residual_and_jacobian")
+        }
+    )
+
+
+def main() -> None:
+    """Print the tables."""
+    from mlpde.case_files import load
+    from mlpde.comparison import reference_solver
+    from mlpde.exact import exact_solution
+    from mlpde.solvers.pinn import PINN
+    from mlpde.solving import solve
+
+    costs = derivative_costs()
+    rows: list[list[Any]] = [
+        [name, asked, milliseconds, costs["nested"] / milliseconds]
+        for (name, milliseconds), asked in zip(costs.items(), ("", ">= 1.3", ">= 2"), strict=True)
+    ]
+    print_table("Laplacian and gradient, 3 x 64, 4096 points", ["how", "asked", "ms", "times faster"], rows)
+    costs = step_costs()
+    rows = [
+        [what, "<= 1.15", costs[f"{what}, UFL"], costs[f"{what}, UFL"] / costs[f"{what}, by hand"]]
+        for what in ("loss_and_gradient", "residual_and_jacobian")
+    ]
+    print_table("a step by UFL beside one by hand", ["what", "asked", "ms", "ratio"], rows)
+
+    square, holes = load("square_poisson"), load("poisson2d_c")
+    trials = [
+        (square, exact_solution(square), 1e-8, 8),
+        (holes, solve(holes, reference_solver(holes)), 5e-5, 40),
+    ]
+    rows = []
+    for case, reference, mark, limit in trials:
+        for conditions in ("auto", "soft"):
+            solver = PINN(conditions=conditions)
+            tracks = [timed_errors(case, reference, solver, seed) for seed in SEEDS]
+            times = [first_below(track, mark) for track in tracks]
+            ends = [track[-1] for track in tracks]
+            row = [case.name, conditions, f"{mark:.0e} in {limit} s", float(np.median(times)), max(times)]
+            rows.append([*row, max(error for _, error in ends), max(seconds for seconds, _ in ends)])
+    headings = ["case", "conditions", "asked", "median s", "worst s", "worst error at the end", "after s"]
+    print_table("PINN(), three seeds", headings, rows)

@@ -1,0 +1,53 @@
+"""What can be seen of a function on a Box or a Ball, where no mesh exists: its values along a line and on a plane.
+
+The line is the diagonal through the centre, the plane that of x0 and x1 through the centre.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlpde.fields import Fields, compared
+from mlpde.solution import Array, Solution
+
+TITLES = {"diagonal": "along the diagonal", "plane": "on the plane of x0 and x1"}
+COORDINATES = {"diagonal": ("distance from the centre",), "plane": ("x0", "x1")}
+ON_LINE, ON_PLANE = 201, 61  # points in a direction
+
+
+def slices(solutions: Mapping[str, Solution], domain: Any) -> dict[str, Fields]:
+    """Fields on the diagonal and on the plane by their names in TITLES, at the default time."""
+    return {"diagonal": _diagonal(solutions, domain), "plane": plane(solutions, domain)}
+
+
+def plane(solutions: Mapping[str, Solution], domain: Any) -> Fields:
+    """The fields on the plane of x0 and x1, triangulated, nan outside the domain."""
+    lower, upper = domain.bounding_box
+    axes = [np.linspace(a, b, ON_PLANE) for a, b in zip(lower[:2], upper[:2], strict=True)]
+    flat = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    points = np.tile((lower + upper) / 2, (len(flat), 1))
+    points[:, :2] = flat
+    corner = (np.arange(ON_PLANE - 1)[:, None] * ON_PLANE + np.arange(ON_PLANE - 1)).ravel()
+    a, b, c, d = corner, corner + ON_PLANE, corner + ON_PLANE + 1, corner + 1
+    cells = np.concatenate([np.stack(triangle, axis=1) for triangle in ((a, b, c), (a, c, d))])
+    return _sampled(solutions, points, flat, cells)
+
+
+def _diagonal(solutions: Mapping[str, Solution], domain: Any) -> Fields:
+    lower, upper = domain.bounding_box
+    centre, half = (lower + upper) / 2, (upper - lower) / 2
+    if not domain.contains(upper[None])[0]:  # a ball: its radius along the same direction
+        half = half / np.sqrt(domain.dim)
+    place = np.linspace(-1.0, 1.0, ON_LINE) * (1 - 1e-12)
+    cells = np.stack([np.arange(ON_LINE - 1), np.arange(1, ON_LINE)], axis=1)
+    distance = (place * np.linalg.norm(half))[:, None]
+    return _sampled(solutions, centre + place[:, None] * half, distance, cells)
+
+
+def _sampled(solutions: Mapping[str, Solution], points: Array, coordinates: Array, cells: NDArray) -> Fields:
+    found = {label: one.values(points, [None])[0] for label, one in solutions.items()}
+    return compared(found, coordinates, cells)

@@ -1,0 +1,64 @@
+"""Work and precision: the error of every run of a comparison against the CPU-seconds it took."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from mlpde.plotting import frame
+from mlpde.scales import colours
+
+Point = tuple[float, float]  # CPU-seconds, relative L2 error of the worst field
+
+
+def work_figure(metrics: Mapping[str, Any]) -> Figure | None:
+    """A dot for each run, a line through the medians of each solver's configurations, FEM's levels by their estimates.
+
+    The line goes from few to many unknowns: what runs first pays for warming up, and would break another order.
+    None unless at least two configurations have an error.
+    """
+    runs: dict[str, dict[str, list[Point]]] = {}  # solver -> label -> a point for each seed
+    for row in sorted(metrics["solutions"], key=lambda row: row["unknowns"]):
+        point = _point(row["cpu_seconds"], row["errors"])
+        if point:
+            runs.setdefault(row["solver"], {}).setdefault(row["label"], []).append(point)
+    if sum(map(len, runs.values())) < 2:
+        return None
+    figure = Figure(figsize=(5, 3.4), layout="constrained")
+    axes = figure.subplots()
+    palette = colours(list(runs) + ["fem"])
+    for solver, labels in runs.items():
+        for points in labels.values():
+            axes.loglog(*zip(*points, strict=True), "o", color=palette[solver], markersize=3, alpha=0.5)
+        medians = [tuple(map(statistics.median, zip(*points, strict=True))) for points in labels.values()]
+        axes.loglog(*zip(*medians, strict=True), "o-", color=palette[solver], markersize=5, label=solver)
+    levels = _levels(metrics)
+    if levels:
+        axes.loglog(
+            *zip(*levels, strict=True), "x:", color=palette["fem"], label="fem's levels, as it estimates"
+        )
+    axes.set(xlabel="CPU seconds", ylabel="relative L2 error")
+    axes.legend(frameon=False, fontsize=8)
+    frame(axes)
+    return figure
+
+
+def _levels(metrics: Mapping[str, Any]) -> list[Point]:
+    """The meshes that led to FEM's solution, of the reference or of the first run that refined."""
+    for run in [*([metrics["reference"]] if metrics["reference"] else []), *metrics["solutions"]]:
+        found = [
+            _point(level["cpu_seconds"], level["estimated_error"]) for level in run["info"].get("levels", [])
+        ]
+        if found:
+            return [point for point in found if point]
+    return []
+
+
+def _point(seconds: float, errors: Mapping[str, Any]) -> Point | None:
+    """None where an error is missing, no number, or zero."""
+    worst = max((math.inf if e["l2"] is None else e["l2"] for e in errors.values()), default=0.0)
+    return (seconds, worst) if 0 < worst < math.inf and seconds > 0 else None

@@ -1,0 +1,83 @@
+"""Functions that a geometry gives a network as inputs."""
+
+import math
+
+import pytest
+import torch
+import ufl
+
+from geometry import annulus, disk, l_shape, plate_with_holes
+from mlpde import Dirichlet, Field, Problem
+from mlpde.formulation.residual import strong_form
+from mlpde.representation.features import LogDistance, features
+from mlpde.representation.jets import Channels, laplacian
+from mlpde.representation.networks import NETWORKS
+
+SECOND = [(), (0,), (1,), (0, 0), (0, 1), (1, 1), laplacian(2)]
+
+
+def found(domain, kinds):
+    problem = Problem(
+        domain,
+        Field("u"),
+        lambda u, v, omega: (ufl.inner(ufl.grad(u), ufl.grad(v)) - v) * omega.dx,
+        dirichlet=Dirichlet("all", 0.0),
+    )
+    return features(strong_form(problem), domain, kinds)
+
+
+def test_a_hole_gives_the_logarithm_of_the_distance_to_its_centre():
+    plate = plate_with_holes(2.0, 1.0, [(0.5, 0.5, 0.15), (1.4, 0.4, 0.2)])
+    logs = found(plate, ("holes",))
+    assert sorted(log.center for log in logs) == [
+        pytest.approx(center, abs=1e-12) for center in [(0.5, 0.5), (1.4, 0.4)]
+    ]
+    assert len(found(annulus(1.0, 2.0, (0.0, 0.0)), ("holes",))) == 1
+    assert found(disk(1.0, (0.0, 0.0)), ("holes", "corners")) == ()
+
+
+def test_the_logarithm_of_the_distance_is_harmonic():
+    log, x = LogDistance((0.5, 0.0), 2.0), torch.tensor([[0.8, 0.4], [-1.0, 3.0]], dtype=torch.float64)
+    jet = Channels.of(SECOND, 2).select(log.jet(x, Channels.of(SECOND, 2))[..., 0])
+    assert jet[()][0] == pytest.approx(math.log(0.5 / 2.0), rel=1e-14)
+    assert jet[(0,)][0] == pytest.approx(0.3 / 0.25, rel=1e-13)
+    assert jet[laplacian(2)].abs().max() < 1e-13 and jet[(0, 0)].abs().min() > 1e-2
+
+
+def test_a_reentrant_corner_gives_its_function_and_every_boundary_its_distance():
+    domain = l_shape(1.0)
+    (corner, *_), walls = found(domain, ("corners",)), found(domain, ("distances",))
+    assert corner.function.exponent == pytest.approx(2 / 3) and len(walls) == len(domain.boundaries)
+    x = torch.as_tensor(domain.interior(10))
+    for feature in (corner, *walls):
+        jet = feature.jet(x, Channels.of(SECOND, 2))[..., 0]
+        for i in range(2):
+            step = torch.zeros(2, dtype=torch.float64)
+            step[i] = 1e-5
+            values = [feature.jet(x + s * step, Channels.of([()], 2))[0, :, 0] for s in (1, -1)]
+            assert torch.allclose(jet[1 + i], (values[0] - values[1]) / 2e-5, rtol=1e-6, atol=1e-6)
+        assert torch.allclose(jet[-1], jet[3] + jet[5], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_a_network_contains_its_features_and_has_their_jets_and_jacobian(kind):
+    logs = (LogDistance((-0.5, 0.2), 1.0), LogDistance((3.0, 0.2), 1.0))
+    network = kind(2, 1, (0.0, 0.0), (2.0, 1.0), width=5, depth=2, features=logs)
+    x = torch.rand(8, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    theta = torch.zeros(network.size, dtype=torch.float64)
+    theta[-3:-1] = torch.tensor([2.0, -3.0])
+    channels = Channels.of(SECOND, 2)
+    expected = channels.select(2.0 * logs[0].jet(x, channels) - 3.0 * logs[1].jet(x, channels))
+    jets = network.jets(theta, x, SECOND)
+    for alpha in SECOND:
+        assert torch.allclose(jets[alpha], expected[alpha], rtol=1e-12, atol=1e-12)
+
+    def residual(jets):
+        return jets[laplacian(2)] + jets[(0,)] * jets[()]
+
+    theta = network.initial(1)
+    _, jacobian = network.jacobian(theta, x, SECOND, residual)
+    reference = torch.autograd.functional.jacobian(
+        lambda t: residual(network.jets(t, x, SECOND)).flatten(), theta
+    )
+    assert torch.allclose(jacobian, reference, rtol=1e-11, atol=1e-11)
