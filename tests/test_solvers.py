@@ -17,14 +17,14 @@ from mlpde.solving import solve
 CASES = sorted(case_files.case_files())
 QUICK = {
     "fem": {"estimate": False, "tolerance": None},
-    "rfm": {"max_unknowns": 1000},
+    "rfm": {"max_unknowns": 2500},
     "pinn": {"depth": 2, "iterations": 30},
     "dgm": {"width": 8, "points": 100, "steps": 100, "refine": 100, "resample": 50},
     "deep_ritz": {"width": 8, "iterations": 15},
     "wan": {"width": 10, "iterations": 25},
 }
 REFINED = ("nist_corner", "nist_line_singularity", "nist_peak", "nist_wave_front")  # by FEM, as the case says
-EIGENVALUES = IN_TIME = SEMILINEAR = "does not take"
+EIGENVALUES = SEMILINEAR = "does not take"
 NO_ENERGY, SADDLE = "no energy can be derived from a nonlinear weak form", "the energy has no minimum"
 PERIODIC = "it has 'periodic', the solver takes"
 HIGH = "it has 'high dimension'"
@@ -35,17 +35,17 @@ INFINITE = "a coefficient or datum of the interior residual on 'domain' is not f
 LIMITS: dict[str, dict[str, float | str]] = {
     "annulus_interface": {"fem": 1e-3, "rfm": 1e-4, "pinn": "flux differs between the regions"},
     "ball_poisson": {"fem": 3e-4, "rfm": 1e-3, "pinn": 1e-5},
-    "allen_cahn_1d": {"fem": 0.3, "rfm": 1.5, "pinn": IN_TIME},
-    "burgers_1d": {"fem": 0.1, "rfm": 1.0, "pinn": IN_TIME},
+    "allen_cahn_1d": {"fem": 0.3, "rfm": "Newton's method stalled", "pinn": 1.0},
+    "burgers_1d": {"fem": 0.1, "rfm": 1.0, "pinn": 0.2},
     "box_with_cavities_3d": {"fem": 1e-2, "rfm": 1e-3, "pinn": 1.0},
     "bracket_3d": {"fem": 1e-2, "rfm": 1.5, "pinn": 1.5},
-    "clamped_plate_elasticity": {"fem": 1e-2, "rfm": 0.6, "pinn": 1.0},
+    "clamped_plate_elasticity": {"fem": 1e-2, "rfm": 1.0, "pinn": 1.0},
     "cylinder_flow": {"fem": 0.05, "rfm": 1.0, "pinn": 1.0},
     "elasticity_40_holes": {"fem": 0.1, "rfm": 1e-3, "pinn": 10.0},
-    "heat2d_cg": {"fem": 1e-3, "rfm": 1.5, "pinn": IN_TIME},
-    "heat_square": {"fem": 1e-3, "rfm": 1e-2, "pinn": IN_TIME},
-    "heat_st": {"fem": 0.05, "rfm": 0.2, "pinn": IN_TIME},
-    "heated_fins": {"fem": 1e-3, "rfm": 2.0, "pinn": IN_TIME},
+    "heat2d_cg": {"fem": 1e-3, "rfm": 1.5, "pinn": 1.5},
+    "heat_square": {"fem": 1e-3, "rfm": 1e-2, "pinn": 1e-4},
+    "heat_st": {"fem": 0.05, "rfm": 0.2},
+    "heated_fins": {"fem": 1e-3, "rfm": 2.0, "pinn": 2.0},
     "hjb_2d": {"fem": 1e-3, "rfm": SEMILINEAR, "pinn": SEMILINEAR},
     "helmholtz_1d": {"fem": 0.2, "rfm": 1e-9, "pinn": 1.5},
     "hole_cluster_elasticity": {"fem": 1e-3, "rfm": 1.5, "pinn": 1.5},
@@ -53,7 +53,7 @@ LIMITS: dict[str, dict[str, float | str]] = {
     "l_shape": {"fem": 1e-2, "rfm": 1e-10, "pinn": 0.2},
     "lshape_corner": {"fem": 1e-2, "rfm": 1e-10, "pinn": 0.2},
     "lid_driven_cavity": {"fem": 0.6, "rfm": 1.0, "pinn": 1.0},
-    "membrane": {"fem": 1e-3, "rfm": 0.5, "pinn": IN_TIME},
+    "membrane": {"fem": 1e-3, "rfm": 0.5, "pinn": 0.05},
     "neo_hookean_block": {"fem": 1e-10, "rfm": 1e-3, "pinn": 1e-3},
     "lshape_eigenvalues": {"fem": 5e-3, "rfm": EIGENVALUES, "pinn": EIGENVALUES},
     "maxwell_lshape": {"fem": 1e-2, "rfm": EIGENVALUES, "pinn": EIGENVALUES},
@@ -62,13 +62,13 @@ LIMITS: dict[str, dict[str, float | str]] = {
     "nist_peak": {"fem": 3e-5, "rfm": 10.0, "pinn": 10.0},
     "nist_wave_front": {"fem": 3e-5, "rfm": 0.05, "pinn": 1e-3},
     "ns2d_backstep": {"fem": 0.05, "rfm": 0.3, "pinn": 0.6},
-    "periodic_cell": {"fem": 1e-3, "rfm": 1e-2, "pinn": PERIODIC},
+    "periodic_cell": {"fem": 1e-3, "rfm": 1e-2, "pinn": 0.01},
     "poisson_2d": {"fem": 1e-2, "rfm": 1e-12, "pinn": 1e-1},
     "poisson2d_c": {"fem": 1e-3, "rfm": 5e-3, "pinn": 5e-3},
     "poisson_high_frequency": {"fem": 0.1, "rfm": 0.1, "pinn": 10.0},
     "plate_with_holes": {"fem": 1e-3, "rfm": 2e-3, "pinn": 0.2},
-    "schroedinger_st": {"fem": 1e-2, "rfm": 1e-2, "pinn": IN_TIME},
-    "square_poisson": {"fem": 1e-3, "rfm": 1e-12, "pinn": 1e-6, "dgm": 0.05},
+    "schroedinger_st": {"fem": 1e-2, "rfm": 1e-2, "pinn": 0.02},
+    "square_poisson": {"fem": 1e-3, "rfm": 1e-10, "pinn": 1e-6, "dgm": 0.05},
     "stokes_cluster": {"fem": 0.02, "rfm": 1.5, "pinn": 1.5},
     "stokes_driven": {"fem": 0.02, "rfm": 1.5, "pinn": 1.5},
     "stokes_three_holes": {"fem": 2e-3, "rfm": 1e-4, "pinn": 1e-4},
@@ -80,9 +80,9 @@ LIMITS: dict[str, dict[str, float | str]] = {
     "laplace_10d": {"fem": HIGH, "rfm": HIGH, "pinn": 0.05, "dgm": 0.05},
     "neumann_5d": {"fem": HIGH, "rfm": HIGH, "pinn": 0.5, "dgm": 1.0},
     "neumann_10d": {"fem": HIGH, "rfm": HIGH, "pinn": 1.0, "dgm": 1.0},
-    "parabolic_10d": {"fem": "'high dimension'", "rfm": HIGH, "pinn": IN_TIME, "dgm": 0.02},
+    "parabolic_10d": {"fem": "'high dimension'", "rfm": HIGH, "pinn": 1e-3, "dgm": 0.02},
     "wan_5d": {"fem": HIGH, "rfm": HIGH, "pinn": 1e-3, "dgm": 0.02},
-    "wave_st": {"fem": 0.2, "rfm": 0.05, "pinn": IN_TIME},
+    "wave_st": {"fem": 0.2, "rfm": 0.05, "pinn": 1.0},
 }
 # The weak residual is square integrable where the strong one is not: at corners and interfaces WAN does better.
 WAN_LIMITS: dict[str, float | str] = {
@@ -169,6 +169,7 @@ SLOW = {
     *((case, "wan") for case in ("stokes_three_holes", "lid_driven_cavity", "ns2d_backstep")),
     *((case, "rfm") for case in ("kirsch_plate", "lid_driven_cavity", "neo_hookean_block", "ns2d_backstep")),
     *((case, "pinn") for case in ("ball_poisson", "kirsch_plate", "lid_driven_cavity", "neo_hookean_block")),
+    *((case, "pinn") for case in ("heat2d_cg", "heated_fins")),
     *((case, "pinn") for case in ("laplace_10d", "neumann_10d", "neumann_5d")),
     *((case, "deep_ritz") for case in ("ball_poisson", "bracket_3d", "kirsch_plate", "neo_hookean_block")),
     *((case, "deep_ritz") for case in ("hole_cluster_elasticity", "stokes_cluster")),
@@ -217,6 +218,8 @@ def test_solver_on_case(case, name, references, tmp_path):
     solution = solve(loaded, candidate, seed=0)
     errors = [error["l2"] for error in solution.error(references(case)).values()]
     assert max(errors) < limit
+    if max(errors) > 0.1 and name != "fem":
+        assert solution.info["warnings"]  # a solution that is far off says so
 
     points = loaded.problem.domain.interior(50, seed=3)
     restored = Solution.load(solution.save(tmp_path / "saved"))

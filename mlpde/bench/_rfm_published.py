@@ -26,7 +26,7 @@ FINE = {"partition": (8, 8), "points": 3.0}
 RUNS: list[tuple[str, str, dict[str, Any], dict[str, float], dict[str, float]]] = [
     ("poisson_2d", "paper's", PAPER | SQUARE, {"u": 4.7e-10}, {}),
     ("poisson_2d", "paper's, psi_a", PAPER | SQUARE | {"window": "psi_a"}, {"u": 5.0e-11}, {}),
-    ("poisson_2d", "sin, 3840 rows", SINE | SQUARE | {"points": 2.0}, {"u": 4.7e-10}, {"u": 1e-12}),
+    ("poisson_2d", "sin, 3705 rows", SINE | SQUARE | {"points": 2.0}, {"u": 4.7e-10}, {"u": 1e-12}),
     (
         "poisson_2d",
         "paper's",

@@ -57,18 +57,6 @@ def main() -> None:
         chosen,
     )
 
-    methods: dict[str, tuple[float, float]] = {}
-    rows: list[list[Any]] = []
-    for method in ("block_qr", "dense"):
-        solver = RFM(features=250, partition=(4, 4), activation="tanh", scale=1.0, points=2.5, method=method)
-        error, solution = errors(square, solver, 0)
-        facts = solution.info["least_squares"]
-        methods[method] = facts["seconds"], error["l2"]
-        rows.append([method, facts["rows"], facts["columns"], *methods[method]])
-    print_table("least squares, one matrix", ["method", "rows", "columns", "seconds", "L2 error"], rows)
-    speed, accuracy = (methods["dense"][i] / methods["block_qr"][i] for i in (0, 1))
-    print(f"time of gelsd / block QR {speed:.1f} (asked: at least 6), ", end="")
-    print(f"error of block QR / gelsd {1 / accuracy:.2f} (asked: at most 1.5)")
     for part in (
         _rfm_helmholtz,
         _rfm_published,
