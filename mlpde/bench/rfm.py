@@ -1,4 +1,4 @@
-"""Random feature method: the smooth square, RFM() without settings, block QR against LAPACK's gelsd."""
+"""Random feature method: the smooth square, RFM() without settings, and the tables of the modules beside this one."""
 
 from __future__ import annotations
 
