@@ -52,6 +52,8 @@ class Training:
     judged: float = math.nan
     best: tuple[float, torch.Tensor] | None = None
     worse: int = 0
+    forgotten: bool = False  # L-BFGS went on from a checkpoint
+    rounds: int = 0  # that are over, the multipliers' update included
 
     def run(self, theta: torch.Tensor) -> tuple[torch.Tensor, str]:
         """(parameters, why it ended), from theta (P,) or from the monitor's checkpoint."""
@@ -97,9 +99,8 @@ class Training:
 
     def _quasi_newton(self, energy: NetworkEnergy, theta: torch.Tensor, state: Any) -> Any:
         rounds = ROUNDS if self.multipliers and energy.conditions else 1
-        done = state.iteration * rounds // self.iterations if state else 0
         result: Any = None
-        for k in range(done, rounds):
+        for k in range(self.rounds, rounds):
             options = {
                 "max_iterations": self.iterations * (k + 1) // rounds,
                 "callback": lambda s: self._after(energy, s),
@@ -114,8 +115,9 @@ class Training:
             if result.reason == "stopped":
                 return result
             state = result.state
-            if self.multipliers:
+            if k + 1 < rounds:
                 energy.update_multipliers(result.theta)
+                self.rounds = k + 1
         return result
 
     def _after(self, energy: NetworkEnergy | None, state: Any, decrease: float | None = None) -> bool:
@@ -144,7 +146,7 @@ class Training:
         self, energy: NetworkEnergy | None, state: Any
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays: dict[str, np.ndarray] = {}
-        settings: dict[str, Any] = {"judged": self.judged, "worse": self.worse}
+        settings: dict[str, Any] = {"judged": self.judged, "worse": self.worse, "rounds": self.rounds}
         if self.best is not None:
             settings["best"], arrays["best"] = self.best[0], self.best[1].numpy()
         for f in fields(state):
@@ -164,7 +166,8 @@ class Training:
         if saved is None:
             return None
         arrays, settings = {name: torch.as_tensor(a) for name, a in saved[0].items()}, dict(saved[1])
-        self.judged, self.worse = settings.pop("judged"), settings.pop("worse")
+        self.judged, self.worse, self.rounds = (settings.pop(name) for name in ("judged", "worse", "rounds"))
+        self.forgotten = self.method == "lbfgs"
         if "best" in arrays:
             self.best = (settings.pop("best"), arrays.pop("best"))
         if arrays["theta"].shape != theta.shape:

@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache, wraps
 from io import StringIO
 from typing import Any
@@ -35,7 +35,11 @@ def _communicators() -> tuple[Any, Any] | None:
         from mpi4py import MPI
     except ImportError:  # then no solver here is parallel
         return None
-    return (MPI.COMM_WORLD.Dup(), MPI.COMM_WORLD.Dup()) if MPI.COMM_WORLD.size > 1 else None
+    if MPI.COMM_WORLD.size == 1:
+        return None
+    with suppress(ImportError):  # all ranks initialise PETSc together: rank 0 alone would wait for the others
+        import petsc4py.PETSc  # noqa: F401
+    return MPI.COMM_WORLD.Dup(), MPI.COMM_WORLD.Dup()
 
 
 def ranks() -> int:

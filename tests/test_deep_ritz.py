@@ -38,6 +38,7 @@ class Interrupted(Exception):
     [
         {"conditions": "multipliers", "iterations": 6},
         {"conditions": "hard", "optimizer": "broyden", "iterations": 300},
+        {"conditions": "multipliers", "optimizer": "broyden", "iterations": 400},
         {"conditions": "penalty", "sampling": "random", "iterations": 300},
     ],
 )
@@ -59,6 +60,8 @@ def test_a_killed_run_continues_to_the_same_result(settings, tmp_path):
     with pytest.raises(Interrupted):
         solver.solve(case.problem, seed=0, monitor=monitor(False, last=settings["iterations"] // 2))
     assert np.array_equal(solver.solve(case.problem, seed=0, monitor=monitor(True))(x), whole)
+    again = solver.solve(case.problem, seed=0, monitor=monitor(True))  # killed after the last step
+    assert np.array_equal(again(x), whole) and again.info["residual"] < np.inf
 
 
 @pytest.mark.parametrize("optimizer", ["broyden", "lbfgs", "adam"])

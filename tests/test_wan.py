@@ -124,3 +124,20 @@ def test_a_killed_run_goes_on_to_the_same_numbers(solver, tmp_path, monkeypatch)
     resumed = solver.solve(problem, monitor=Monitor(file, {}, resume=True))
     points = problem.domain.interior(20, seed=1)
     assert (resumed(points) == whole(points)).all()
+
+
+@pytest.mark.mpi
+def test_under_mpi_rank_0_meets_the_exact_adversary_while_the_others_wait(mpi, tmp_path):
+    settings = ["--set", "width=4", "--set", "iterations=3"]
+    mpi(
+        "-m",
+        "mlpde.cli",
+        "solve",
+        "square_poisson",
+        "--solver",
+        "wan",
+        *settings,
+        "--out",
+        str(tmp_path / "run"),
+    )
+    assert (tmp_path / "run" / "metrics.json").exists()

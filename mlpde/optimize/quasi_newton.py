@@ -18,6 +18,7 @@ import torch
 from mlpde.optimize.first_order import LossAndGradient
 
 MEMORY = 50  # pairs that L-BFGS keeps
+FORGOTTEN = "L-BFGS went on without its memory of past steps: the result is not quite that of a run in one go"
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from mlpde.monitor import Monitor
 from mlpde.optimize.gauss_newton import State as GaussNewtonState
 from mlpde.optimize.memory import check_memory
 from mlpde.optimize.minimise import State, affordable, minimise, restored, saved
+from mlpde.optimize.quasi_newton import FORGOTTEN
 from mlpde.representation.features import features
 from mlpde.representation.hard_conditions import HardNetwork, hard_conditions
 from mlpde.representation.models import NetworkModel, mean_free
@@ -151,8 +152,12 @@ class PINN:
                 break
             inside = self._drawn(form, domain, network, theta, count, seed + state.iteration)
             rows = self._rows(form, domain, network, start, inside)
+        if math.isnan(judged):  # resumed after the last step
+            judged = relative_residual(
+                judges, lambda part, alphas: network.jets(theta, part.points, alphas), form.free
+            )
         reason = "tolerance" if judged <= self.tolerance else result.reason
-        warnings = []
+        warnings = [FORGOTTEN] if earlier is not None and method == "lbfgs" else []
         if reason != "tolerance":
             warnings.append(
                 f"the relative residual on independent points is {judged:.1e}, above the tolerance "

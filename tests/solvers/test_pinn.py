@@ -106,6 +106,23 @@ class Interrupted(Monitor):
             raise Killed
 
 
+def test_a_run_killed_after_its_last_step_knows_its_residual(tmp_path):
+    solver, problem = PINN(width=5, depth=1, iterations=4), manufactured()
+    monitor = Monitor(tmp_path / "checkpoint")
+    monitor.save_every = 0.0
+    whole = solver.solve(problem, monitor=monitor)
+    again = solver.solve(problem, monitor=Monitor(tmp_path / "checkpoint", resume=True))
+    assert again.info["residual"] == whole.info["residual"]
+
+
+def test_l_bfgs_says_that_it_went_on_without_its_memory(tmp_path):
+    solver, problem = PINN(width=5, depth=1, iterations=8, optimizer="lbfgs"), manufactured()
+    with pytest.raises(Killed):
+        solver.solve(problem, monitor=Interrupted(tmp_path / "checkpoint"))
+    resumed = solver.solve(problem, monitor=Monitor(tmp_path / "checkpoint", resume=True))
+    assert any("without its memory" in warning for warning in resumed.info["warnings"])
+
+
 def test_a_killed_run_that_draws_new_points_continues_to_the_same_result(tmp_path):
     solver, problem = PINN(width=6, depth=2, iterations=8, resample=3), manufactured()
     whole = solver.solve(problem, seed=2)
@@ -113,7 +130,7 @@ def test_a_killed_run_that_draws_new_points_continues_to_the_same_result(tmp_pat
         solver.solve(problem, seed=2, monitor=Interrupted(tmp_path / "checkpoint"))
     resumed = solver.solve(problem, seed=2, monitor=Monitor(tmp_path / "checkpoint", resume=True))
     x = problem.domain.interior(50)
-    assert np.array_equal(whole(x), resumed(x))
+    assert np.array_equal(whole(x), resumed(x)) and resumed.info["residual"] == whole.info["residual"]
     assert not np.array_equal(whole(x), PINN(width=6, depth=2, iterations=8).solve(problem, seed=2)(x))
 
 
