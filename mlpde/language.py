@@ -27,7 +27,7 @@ class NamedMeasure:
     """A UFL measure whose subdomains are called by the names of gmsh's physical groups.
 
     `dx` alone integrates over everything; `dx("steel")` over a region, `ds("left", "right")` over the union of named
-    boundaries; `degree=` fixes the quadrature degree.  An unknown name raises InputError.
+    boundaries, `ds("all")` over all; `degree=` fixes the quadrature degree.  An unknown name raises InputError.
     """
 
     measure: ufl.Measure
@@ -36,6 +36,8 @@ class NamedMeasure:
 
     def __call__(self, *names: str, degree: int | None = None) -> NamedMeasure:
         keywords: dict[str, Any] = {} if degree is None else {"metadata": {"quadrature_degree": degree}}
+        if names == ("all",) and "all" not in self.tags:
+            names = ()
         for name in names:
             if name not in self.tags:
                 raise unknown(self.kind, name, self.tags)

@@ -219,6 +219,7 @@ def test_measures_are_called_by_name():
     ds = NamedMeasure(ufl.ds, {"left": 1, "right": 2}, "boundary")
     assert ds("left").measure == ufl.ds(1)
     assert ds("left", "right").measure.subdomain_id() == (1, 2)
+    assert ds("all").measure == ufl.ds
     assert ds(degree=4)("right").measure.metadata() == {"quadrature_degree": 4}
     with pytest.raises(InputError, match="unknown boundary 'top': there is 'left', 'right'"):
         ds("top")
