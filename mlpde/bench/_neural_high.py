@@ -22,15 +22,13 @@ from mlpde.representation.networks import MLP
 from mlpde.solvers import solver
 
 SEEDS = range(3)
-# case, solver, settings, asked: relative L2 error, CPU seconds if they were asked for
-RUNS: list[tuple[str, str, dict[str, Any], float, float | None]] = [
-    ("square_poisson", "dgm", {"refine": 300}, 1e-4, 60.0),
-    ("laplace_10d", "dgm", {}, 4e-3, None),
-    ("laplace_10d", "pinn", {"iterations": 60}, 4e-3, None),
-    ("neumann_5d", "dgm", {}, 1.3e-2, None),
-    ("neumann_10d", "dgm", {}, 1.9e-2, None),
-    ("wan_5d", "dgm", {"refine": 200}, 1e-2, None),
-    ("parabolic_10d", "dgm", {"refine": 200}, math.nan, None),
+RUNS: list[tuple[str, str, dict[str, Any], float]] = [  # case, solver, settings, asked: relative L2 error
+    ("laplace_10d", "dgm", {}, 4e-3),
+    ("laplace_10d", "pinn", {"iterations": 60}, 4e-3),
+    ("neumann_5d", "dgm", {}, 1.3e-2),
+    ("neumann_10d", "dgm", {}, 1.9e-2),
+    ("wan_5d", "dgm", {"refine": 200}, 1e-2),
+    ("parabolic_10d", "dgm", {"refine": 200}, math.nan),
 ]
 DIMENSIONS = (5, 20, 100)
 POINTS = 256
@@ -110,7 +108,7 @@ def main() -> None:
         [dimension_row(dim) for dim in DIMENSIONS],
     )
     rows = []
-    for name, method, settings, asked, limit in RUNS:
+    for name, method, settings, asked in RUNS:
         errors, seconds, unknowns = measured(name, method, settings)
         middle = len(errors) // 2
         rows.append(
@@ -118,7 +116,7 @@ def main() -> None:
                 name,
                 method,
                 number(unknowns),
-                "–" if math.isnan(asked) else number(asked) + (f" in {limit:g} s" if limit else ""),
+                "–" if math.isnan(asked) else number(asked),
                 number(errors[middle]),
                 number(errors[-1]),
                 number(seconds[middle]),
