@@ -24,10 +24,8 @@ class _Watch(Monitor):
         self._began = time.process_time()
 
     def checkpoint(self, arrays: Any, settings: Any) -> None:
-        """Keep them: the best so far where the solver returns these, else the present ones."""
-        theta = arrays.get("best", arrays["theta"])
-        if not self.states or not np.array_equal(theta, self.states[-1][1]):
-            self.states.append((time.process_time() - self._began, theta.copy()))
+        """Keep the present parameters."""
+        self.states.append((time.process_time() - self._began, arrays["theta"].copy()))
 
 
 def timed_errors(case: Any, reference: Any, solver: Any, seed: int) -> Track:
