@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from mlpde.bench import print_table
 
 SEEDS = (0, 1, 2)
 PUBLISHED_STEPS = 15_000
-PUBLISHED = ((3, 0.79), (6, 0.57))  # blocks, per cent; the paper has 4 and 5 as well
+PUBLISHED = 6, 0.57  # blocks, per cent: the best of the paper
 OSCILLATOR = (
     (1, 10, 0.16, 0.1),
     (5, 10, 1.6, 0.5),
@@ -27,9 +26,11 @@ def slit() -> None:
 
     case = load("slit_square_root")
     reference = exact_solution(case)
+    blocks, per_cent = PUBLISHED
     published = DeepRitz(
         network="residual",
         width=10,
+        depth=blocks,
         activation="cubic",
         geometry_inputs=False,
         conditions="penalty",
@@ -38,10 +39,10 @@ def slit() -> None:
         optimizer="adam",
         iterations=PUBLISHED_STEPS,
     )
-    rows: list[list[Any]] = []
-    for blocks, per_cent in PUBLISHED:
-        rows.append([*_row(replace(published, depth=blocks), case, reference, (0,)), f"{per_cent} %"])
-    rows.append([*_row(DeepRitz(), case, reference, SEEDS), "<= 0.01 % asked"])
+    rows = [
+        [*_row(DeepRitz(), case, reference, SEEDS), "<= 0.01 % asked"],
+        [*_row(published, case, reference, SEEDS[:1]), f"{per_cent} %"],
+    ]
     columns = ["algorithm", "parameters", "median, per cent", "worst", "CPU s", "published"]
     print_table("slit square, relative L2 error", columns, rows)
 

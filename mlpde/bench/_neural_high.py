@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -34,7 +34,9 @@ DIMENSIONS = (5, 20, 100)
 POINTS = 256
 
 
-def measured(name: str, method: str, settings: dict[str, Any]) -> tuple[list[float], list[float], int]:
+def measured(
+    name: str, method: str, settings: dict[str, Any], seeds: Iterable[int]
+) -> tuple[list[float], list[float], int]:
     """Errors (L2, relative) and CPU seconds of the seeds, and the number of parameters."""
     from mlpde.case_files import load
     from mlpde.exact import exact_solution
@@ -42,7 +44,7 @@ def measured(name: str, method: str, settings: dict[str, Any]) -> tuple[list[flo
 
     case, errors, seconds, unknowns = load(name), [], [], 0
     reference = exact_solution(case)
-    for seed in SEEDS:
+    for seed in seeds:
         found = solve(case, solver(method, **settings), seed=seed)
         errors.append(max(error["l2"] for error in found.error(reference).values()))
         seconds.append(found.info["cpu_seconds"])
@@ -109,7 +111,8 @@ def main() -> None:
     )
     rows = []
     for name, method, settings, asked in RUNS:
-        errors, seconds, unknowns = measured(name, method, settings)
+        seeds = SEEDS[:1] if math.isnan(asked) else SEEDS  # one where nothing is asked
+        errors, seconds, unknowns = measured(name, method, settings, seeds)
         middle = len(errors) // 2
         rows.append(
             [
@@ -123,4 +126,4 @@ def main() -> None:
             ]
         )
     header = ["case", "solver", "parameters", "asked", "median error", "worst", "median CPU s"]
-    print_table("Relative L2 errors, three seeds", header, rows)
+    print_table("Relative L2 errors, three seeds where a figure is asked, else one", header, rows)

@@ -45,6 +45,7 @@ class Watch(dde.callbacks.Callback):
             measure()
 start = time.process_time()
 model.compile("adam", lr=1e-3)
+measure()
 model.train(iterations=adam, verbose=0, callbacks=[Watch()])
 dde.optimizers.set_LBFGS_options(maxiter=lbfgs)
 dde.optimizers.config.LBFGS_options |= {"iter_per_step": 100, "fun_per_step": 125}
