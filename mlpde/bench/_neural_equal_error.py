@@ -1,7 +1,8 @@
 """What training costs: every neural solver beside FEM and RFM at equal error; CPU-seconds, one thread.
 
 The smooth square, where DeepXDE stands beside them, and the square with four holes.  FEM and RFM are solved at a few
-fixed sizes, and the cheapest that meets an error counts; FEM each twice, so that meshes are made and forms compiled.
+fixed sizes, and the cheapest that meets an error counts; each twice, so that meshes are made
+and forms compiled.
 """
 
 from __future__ import annotations
@@ -48,27 +49,30 @@ COLUMNS = (
 
 
 def finite_elements(case: Any, reference: Any, degree: int) -> Track:
-    """Seconds and errors on a few meshes, from coarse to fine."""
-    from mlpde.solvers import solver
-
-    def run(size: float) -> tuple[float, float]:
-        fem: Any = solver("fem", degree=degree, size=size * case.problem.domain.default_size, estimate=False)
-        solution = [fem.solve(case.problem, seed=0) for _ in range(2)][-1]
-        return solution.info["cpu_seconds"], solution.error(reference)["u"]["l2"]
-
-    return [run(size) for size in MESHES]
+    """Seconds and errors on a few meshes."""
+    size = case.problem.domain.default_size
+    return _sizes(
+        case, reference, "fem", [{"degree": degree, "size": h * size, "estimate": False} for h in MESHES], 0
+    )
 
 
 def random_features(case: Any, reference: Any, seed: int) -> Track:
     """Seconds and errors of a few sizes, sin features."""
+    common = {"activation": "sin", "scale": 3.0}
+    sizes = [common | {"features": m, "partition": (cells, cells)} for m, cells in FEATURES[case.name]]
+    return _sizes(case, reference, "rfm", sizes, seed)
+
+
+def _sizes(case: Any, reference: Any, name: str, sizes: list[dict[str, Any]], seed: int) -> Track:
+    """Seconds and errors of the second of two equal runs for each size, by the seconds."""
     from mlpde.solvers import solver
 
-    def run(features: int, cells: int) -> tuple[float, float]:
-        rfm = solver("rfm", features=features, partition=(cells, cells), activation="sin", scale=3.0)
-        solution = rfm.solve(case.problem, seed=seed)
-        return solution.info["cpu_seconds"], solution.error(reference)["u"]["l2"]
-
-    return [run(*size) for size in FEATURES[case.name]]
+    found = []
+    for settings in sizes:
+        chosen: Any = solver(name, **settings)
+        solution = [chosen.solve(case.problem, seed=seed) for _ in range(2)][-1]
+        found.append((solution.info["cpu_seconds"], solution.error(reference)["u"]["l2"]))
+    return sorted(found)
 
 
 def row(name: str, tracks: list[Track], asked: Asked = None) -> list[Any]:
