@@ -10,7 +10,7 @@ from mlpde.bench import print_table
 
 SEEDS = (0, 1, 2)
 OURS = {"width": 20, "resample": 10, "iterations": 110}
-# Raissi et al. 2019: 8 x 20 tanh, 10000 points, L-BFGS
+# Raissi et al. 2019: 8 x 20 tanh, 10000 points, L-BFGS; here it is cut off after 3000 steps
 PUBLISHED = {
     "width": 20,
     "depth": 8,
@@ -18,6 +18,7 @@ PUBLISHED = {
     "conditions": "soft",
     "inputs": (),
     "optimizer": "lbfgs",
+    "iterations": 3000,
 }
 
 
@@ -49,7 +50,7 @@ def main() -> None:
     rows = []
     for case, settings, seeds, asked in (
         (burgers, OURS, SEEDS, "<= 1e-5"),
-        (allen_cahn, OURS, SEEDS, ""),
+        (allen_cahn, OURS, SEEDS[:1], ""),
         (burgers, PUBLISHED, SEEDS[:1], "<= 6.7e-4"),
     ):
         found = np.array([figures(case, references[case.name], settings, seed) for seed in seeds])

@@ -1,4 +1,4 @@
-"""PINN on the smooth square and on the square with four holes, and what its derivatives cost; one thread, CPU seconds.
+"""What the derivatives of a network cost; one thread, CPU-seconds.
 
 The loss of a 3 x 64 network with a Laplacian, and its gradient, beside nested automatic differentiation; a step whose
 residual comes from the weak form beside one that is written by hand.
@@ -11,47 +11,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from mlpde.bench import print_table
 
-SEEDS = (0, 1, 2)
 POINTS = 4096
 REPETITIONS = 9
-
-
-def timed_errors(case: Any, reference: Any, solver: Any, seed: int) -> list[tuple[float, float]]:
-    """(CPU seconds, relative L2 error) after every step of a PINN, the measuring not counted."""
-    import torch
-
-    from mlpde.formulation.residual import strong_form
-    from mlpde.monitor import Monitor
-    from mlpde.representation.models import NetworkModel
-    from mlpde.solution import Solution
-
-    network = solver.network(strong_form(case.problem), case.problem.domain)
-    shift = torch.zeros(len(case.problem.fields), dtype=torch.float64)
-    found: list[tuple[float, float]] = []
-    spent, start = 0.0, time.process_time()
-
-    class Watch(Monitor):
-        due = True  # every state comes by `checkpoint`
-
-        def checkpoint(self, arrays: Any, settings: Any) -> None:
-            nonlocal spent
-            before = time.process_time()
-            model = NetworkModel(network, torch.as_tensor(arrays["theta"]), shift)
-            error = Solution("pinn", "", case.problem.fields, model, None, {"dim": 2}, case).error(reference)
-            found.append((before - start - spent, error["u"]["l2"]))
-            spent += time.process_time() - before
-
-    solver.solve(case.problem, seed=seed, monitor=Watch())
-    return found
-
-
-def first_below(track: list[tuple[float, float]], mark: float) -> float:
-    """The CPU seconds at which the error is first below `mark`; inf if never."""
-    return next((seconds for seconds, error in track if error <= mark), float("inf"))
 
 
 def fastest(functions: dict[str, Callable[[], Any]]) -> dict[str, float]:
@@ -149,12 +112,6 @@ def step_costs() -> dict[str, float]:
 
 def main() -> None:
     """Print the tables."""
-    from mlpde.case_files import load
-    from mlpde.comparison import reference_solver
-    from mlpde.exact import exact_solution
-    from mlpde.solvers.pinn import PINN
-    from mlpde.solving import solve
-
     costs = derivative_costs()
     rows: list[list[Any]] = [
         [name, asked, milliseconds, costs["nested"] / milliseconds]
@@ -167,20 +124,3 @@ def main() -> None:
         for what in ("loss_and_gradient", "residual_and_jacobian")
     ]
     print_table("a step by UFL beside one by hand", ["what", "asked", "ms", "ratio"], rows)
-
-    square, holes = load("square_poisson"), load("poisson2d_c")
-    trials = [
-        (square, exact_solution(square), 1e-8, 8),
-        (holes, solve(holes, reference_solver(holes)), 5e-5, 40),
-    ]
-    rows = []
-    for case, reference, mark, limit in trials:
-        for conditions in ("auto", "soft"):
-            solver = PINN(conditions=conditions)
-            tracks = [timed_errors(case, reference, solver, seed) for seed in SEEDS]
-            times = [first_below(track, mark) for track in tracks]
-            ends = [track[-1] for track in tracks]
-            row = [case.name, conditions, f"{mark:.0e} in {limit} s", float(np.median(times)), max(times)]
-            rows.append([*row, max(error for _, error in ends), max(seconds for seconds, _ in ends)])
-    headings = ["case", "conditions", "asked", "median s", "worst s", "worst error at the end", "after s"]
-    print_table("PINN(), three seeds", headings, rows)
