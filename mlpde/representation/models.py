@@ -14,6 +14,7 @@ from mlpde.representation.corner_functions import CornerFunction
 from mlpde.representation.distances import Distance, Wall
 from mlpde.representation.features import Corner, LogDistance, WallDistance
 from mlpde.representation.hard_conditions import Hard, HardNetwork, Lift, Trace
+from mlpde.representation.heat_layers import HeatLayer
 from mlpde.representation.network import Network
 from mlpde.representation.networks import NETWORKS
 from mlpde.representation.partition_of_unity import Alpha
@@ -213,7 +214,7 @@ class NetworkModel:
 PARTS: dict[str, Any] = {
     part.__name__: part
     for part in (*NETWORKS, WindowedNetwork, HardNetwork, Hard, Lift, Trace, Distance, Wall, Segment, Arc)
-    + (Corner, CornerFunction, LogDistance, WallDistance)
+    + (Corner, CornerFunction, LogDistance, WallDistance, HeatLayer)
 }
 
 

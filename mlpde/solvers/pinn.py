@@ -49,7 +49,8 @@ class PINN:
     width, depth, activation: the network's hidden layers.
     conditions: Dirichlet conditions "hard", as u = lift + distance * network, for boundaries of straight and circular
         pieces; "soft", as rows; "auto": hard where distance and lift are smooth.
-    inputs: what the network takes beside the coordinates: corner functions, log r of holes, distances of boundaries.
+    inputs: what the network takes beside the coordinates: corner functions, log r of holes, layers of
+        heat that sets in at the start, distances of boundaries.
     points: collocation points inside the domain; None: three for each parameter, at most 5000.
     resample: after so many steps new points are drawn, by the size of the residual; None: never.
     optimizer: "auto": Gauss-Newton where its Jacobian is small enough, else L-BFGS.
@@ -62,7 +63,7 @@ class PINN:
     depth: int = 3
     activation: Literal["tanh", "sin"] = "tanh"
     conditions: Conditions = "auto"
-    inputs: tuple[Literal["corners", "holes", "distances"], ...] = ("corners", "holes")
+    inputs: tuple[Literal["corners", "holes", "layers", "distances"], ...] = ("corners", "holes", "layers")
     points: int | None = None
     resample: int | None = None
     optimizer: Optimizer = "auto"

@@ -7,9 +7,12 @@ import torch
 import ufl
 
 from geometry import annulus, disk, l_shape, plate_with_holes
-from mlpde import Dirichlet, Field, Problem
+from geometry.pieces import Segment
+from mlpde import Dirichlet, Field, Problem, dt
 from mlpde.formulation.residual import strong_form
+from mlpde.formulation.space_time import SpaceTime
 from mlpde.representation.features import LogDistance, features
+from mlpde.representation.heat_layers import HeatLayer
 from mlpde.representation.jets import Channels, laplacian
 from mlpde.representation.networks import NETWORKS
 
@@ -81,3 +84,42 @@ def test_a_network_contains_its_features_and_has_their_jets_and_jacobian(kind):
         lambda t: residual(network.jets(t, x, SECOND)).flatten(), theta
     )
     assert torch.allclose(jacobian, reference, rtol=1e-11, atol=1e-11)
+
+
+def heated(conductivity=2.0, time=(1.0, 3.0)):
+    plate = plate_with_holes(2.0, 1.0, [(0.5, 0.5, 0.15), (1.4, 0.4, 0.2)])
+    problem = Problem(
+        plate,
+        Field("u"),
+        lambda u, v, omega: (
+            (3.0 * dt(u) * v + conductivity * ufl.inner(ufl.grad(u), ufl.grad(v))) * omega.dx
+            - v * omega.ds("holes")
+            - v * omega.ds("left")
+        ),
+        dirichlet=Dirichlet("right", 0.0),
+        time=time,
+        initial=0.0,
+    )
+    return strong_form(problem), SpaceTime(plate, *time)
+
+
+def test_holes_give_their_logarithms_in_space_and_time_too():
+    assert len(features(*heated(), ("holes",))) == 2
+
+
+def test_every_boundary_with_a_flux_gives_a_layer_of_the_diffusivity():
+    layers = features(*heated(), ("layers",))
+    assert sorted(len(layer.pieces) for layer in layers) == [1, 1, 1, 2]  # left, bottom, top; two holes
+    assert all(layer.diffusivity == pytest.approx(2.0 / 3.0) for layer in layers)
+    assert found(disk(1.0, (0.0, 0.0)), ("layers",)) == ()  # steady
+
+
+def test_the_layer_of_a_straight_boundary_solves_the_heat_equation_with_a_unit_flux_from_the_start():
+    layer = HeatLayer((Segment((0.0, 0.0), (0.0, -1.0)),), (1.0,), 0.5, 1.0, 4.0)
+    x = torch.tensor([[0.0, 0.3, 1.2], [0.4, 0.1, 1.3], [0.7, 0.2, 2.0]], dtype=torch.float64)
+    channels = Channels.of([(), (0,), (0, 0), (1, 1), (2,)], 3)
+    jet = channels.select(4.0 * layer.jet(x, channels)[..., 0])
+    assert torch.allclose(jet[(2,)], 0.5 * (jet[(0, 0)] + jet[(1, 1)]), rtol=1e-12, atol=1e-14)
+    assert jet[(0,)][0] == pytest.approx(-1.0, abs=1e-12)
+    early = torch.tensor([[0.4, 0.1, 1.0], [0.0, 0.1, 1.0]], dtype=torch.float64)
+    assert layer.jet(early, channels).isfinite().all() and layer.jet(early, channels)[0].abs().max() < 1e-5
