@@ -51,7 +51,7 @@ class PINN:
         pieces; "soft", as rows; "auto": hard where distance and lift are smooth.
     inputs: what the network takes beside the coordinates: corner functions, log r of holes, layers of
         heat that sets in at the start, distances of boundaries.
-    points: collocation points inside the domain; None: three for each parameter, at most 5000.
+    points: collocation points inside the domain; None: three equations for each parameter, at most 5000 points.
     resample: after so many steps new points are drawn, by the size of the residual; None: never.
     optimizer: "auto": Gauss-Newton where its Jacobian is small enough, else L-BFGS.
     iterations: steps at most; None: 120 for Gauss-Newton, thousands for the others.
@@ -113,7 +113,9 @@ class PINN:
         network = self.network(form, domain)
         meshed = hasattr(problem.domain, "mesh")
         share = 1.0 if meshed else 0.5  # without a mesh the boundary has as many points as the inside
-        count = self.points or min(math.ceil(share * ROWS_PER_PARAMETER * network.size), MOST_POINTS)
+        count = self.points or min(
+            math.ceil(share * ROWS_PER_PARAMETER * network.size / form.components), MOST_POINTS
+        )
         held_out = domain.interior(HELD_OUT, rule="uniform", seed=seed + 1)
         judges = collocate(form, domain, held_out, seed=seed + 1)
         start, inside = network.initial(seed), domain.interior(count, rule="sobol", seed=seed)
