@@ -20,6 +20,7 @@ from mlpde.representation.networks import NETWORKS
 from mlpde.representation.partition_of_unity import Alpha
 from mlpde.representation.product_window import WindowedNetwork
 from mlpde.representation.random_features import RandomFeatures
+from mlpde.representation.stokes_corners import StokesCorner
 
 QUADRATURE_DEGREE = 8  # of the means
 
@@ -214,7 +215,7 @@ class NetworkModel:
 PARTS: dict[str, Any] = {
     part.__name__: part
     for part in (*NETWORKS, WindowedNetwork, HardNetwork, Hard, Lift, Trace, Distance, Wall, Segment, Arc)
-    + (Corner, CornerFunction, LogDistance, WallDistance, HeatLayer)
+    + (Corner, CornerFunction, LogDistance, WallDistance, HeatLayer, StokesCorner)
 }
 
 

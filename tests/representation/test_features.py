@@ -15,6 +15,7 @@ from mlpde.representation.features import LogDistance, features
 from mlpde.representation.heat_layers import HeatLayer
 from mlpde.representation.jets import Channels, laplacian
 from mlpde.representation.networks import NETWORKS
+from mlpde.representation.stokes_corners import exponents
 
 SECOND = [(), (0,), (1,), (0, 0), (0, 1), (1, 1), laplacian(2)]
 
@@ -123,3 +124,33 @@ def test_the_layer_of_a_straight_boundary_solves_the_heat_equation_with_a_unit_f
     assert jet[(0,)][0] == pytest.approx(-1.0, abs=1e-12)
     early = torch.tensor([[0.4, 0.1, 1.0], [0.0, 0.1, 1.0]], dtype=torch.float64)
     assert layer.jet(early, channels).isfinite().all() and layer.jet(early, channels)[0].abs().max() < 1e-5
+
+
+def test_a_flow_over_a_step_gives_the_flows_at_its_corner():
+    """Divergence free, at rest on both walls, Lap u in a constant ratio to grad p."""
+
+    def stokes(up, vq, omega):
+        (u, p), (v, q) = up, vq
+        return (ufl.inner(ufl.grad(u), ufl.grad(v)) - p * ufl.div(v) - q * ufl.div(u)) * omega.dx + v[
+            0
+        ] * omega.dx
+
+    domain = l_shape(1.0)
+    problem = Problem(
+        domain,
+        [Field("u", shape=(2,)), Field("p", mean_zero=True)],
+        stokes,
+        dirichlet=Dirichlet("all", (0.0, 0.0), field="u"),
+    )
+    parts = features(strong_form(problem), domain, ("corners",))
+    assert [part.exponent for part in parts[::3]] == pytest.approx([0.544484, 0.908529], abs=1e-6)
+    x, channels = torch.as_tensor(domain.interior(10)), Channels.of(SECOND, 2)
+    on_walls = torch.as_tensor(domain.boundary("reentrant", 10)[0])
+    for k in range(0, len(parts), 3):
+        u, v, p = (channels.select(part.jet(x, channels)[..., 0]) for part in parts[k : k + 3])
+        assert (u[(0,)] + v[(1,)]).abs().max() < 1e-12
+        ratio = torch.cat([u[laplacian(2)] / p[(0,)], v[laplacian(2)] / p[(1,)]])
+        assert torch.allclose(ratio, ratio[0], rtol=1e-10)
+        for part in parts[k : k + 2]:
+            assert part.jet(on_walls, Channels.of([()], 2)).abs().max() < 1e-12
+    assert exponents(math.pi / 2, True) == exponents(math.pi / 2, False) == []
