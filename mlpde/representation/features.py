@@ -18,7 +18,6 @@ from mlpde.representation.differentiation import jet_of
 from mlpde.representation.distances import Distance, distance
 from mlpde.representation.heat_layers import HeatLayer, heat_layers
 from mlpde.representation.jets import Channels
-from mlpde.representation.stokes_corners import StokesCorner, stokes_corners
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class WallDistance:
         return jet_of(lambda x: self.distance(x[:, :2])[:, None], points, channels)
 
 
-Feature = Corner | LogDistance | WallDistance | HeatLayer | StokesCorner
+Feature = Corner | LogDistance | WallDistance | HeatLayer
 
 
 def features(form: StrongForm, domain: Any, kinds: Collection[str]) -> tuple[Feature, ...]:
@@ -79,7 +78,6 @@ def features(form: StrongForm, domain: Any, kinds: Collection[str]) -> tuple[Fea
     pieces = getattr(domain, "pieces", {})
     if "corners" in kinds:
         found += [Corner(function, extent) for function in corner_functions(form, domain, start)]
-        found += stokes_corners(form, domain)
     if "holes" in kinds:
         found += [
             LogDistance(arc.center, extent)

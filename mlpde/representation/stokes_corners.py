@@ -9,7 +9,7 @@ for sin(a w) = a sin(w); u = (psi_y, -psi_x), p = -r^(a - 1) sin((a - 1) theta) 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,23 +19,21 @@ from mlpde.formulation.residual import PointwiseRows, StrongForm
 from mlpde.representation.differentiation import jet_of
 from mlpde.representation.jets import Channels
 
-PARTS: tuple[Literal["u", "v", "p"], ...] = ("u", "v", "p")
-
 
 @dataclass(frozen=True)
 class StokesCorner:
-    """One part of such a flow, u, v or p, at lengths over `extent`; bisector: its angle to the x-axis."""
+    """Such a flow, at lengths over `extent`; bisector: its angle to the x-axis."""
 
     point: tuple[float, float]
     bisector: float
     angle: float
     exponent: float
     even: bool  # cosines
-    part: Literal["u", "v", "p"]
+    viscosity: float
     extent: float
 
     def jet(self, points: torch.Tensor, channels: Channels) -> torch.Tensor:
-        """(channels, n, 1) at points (n, 2)."""
+        """(channels, n, 3), of u, v and p, at points (n, 2)."""
         return jet_of(self._values, points, channels)
 
     def _values(self, x: torch.Tensor) -> torch.Tensor:
@@ -43,9 +41,6 @@ class StokesCorner:
         away = (x[:, :2] - x.new_tensor(self.point)) / self.extent
         along, across = c * away[:, 0] + s * away[:, 1], c * away[:, 1] - s * away[:, 0]
         r, theta, a = torch.sqrt(along**2 + across**2), torch.atan2(across, along), self.exponent
-        if self.part == "p":
-            wave = torch.sin if self.even else torch.cos
-            return (r ** (a - 1) * wave((a - 1) * theta))[:, None]
         half, plus, minus = self.angle / 2, a + 1, a - 1
         wave, number, sign = (torch.cos, np.cos, -1.0) if self.even else (torch.sin, np.sin, 1.0)
         turned = torch.sin if self.even else torch.cos
@@ -53,26 +48,29 @@ class StokesCorner:
         outward = r**a * sign * (first * plus * turned(plus * theta) - second * minus * turned(minus * theta))
         around = -plus * r**a * (first * wave(plus * theta) - second * wave(minus * theta))
         phi = theta + self.bisector
-        if self.part == "u":
-            return (outward * torch.cos(phi) - around * torch.sin(phi))[:, None]
-        return (outward * torch.sin(phi) + around * torch.cos(phi))[:, None]
+        u = outward * torch.cos(phi) - around * torch.sin(phi)
+        v = outward * torch.sin(phi) + around * torch.cos(phi)
+        p = -sign * 4 * a * second * self.viscosity / self.extent * r**minus * turned(minus * theta)
+        return torch.stack([u, v, p], 1)
 
 
 def stokes_corners(form: StrongForm, domain: Any) -> tuple[StokesCorner, ...]:
-    """The parts u, v, p of all that are not smooth, where the equations are those of a plane viscous flow."""
+    """All that are not smooth, where the equations are those of a plane viscous flow."""
     corners = getattr(domain, "corners", ())
     interior = next(rows for rows in form.rows if rows.kind == "interior")
-    if domain.dim != 2 or form.components != 3 or not corners or not _viscous(interior, domain):
+    if domain.dim != 2 or form.components != 3 or not corners:
+        return ()
+    viscosity = _viscosity(interior, domain)
+    if viscosity is None:
         return ()
     fixed = {rows.where for rows in form.rows if rows.kind == "dirichlet" and rows.equations == 2}
     extent = float(np.ptp(domain.bounding_box, axis=0).max())
     return tuple(
-        StokesCorner(corner.point, corner.start + corner.angle / 2, corner.angle, a, even, part, extent)
+        StokesCorner(corner.point, corner.start + corner.angle / 2, corner.angle, a, even, viscosity, extent)
         for corner in corners
         if {corner.first, corner.second} <= fixed
         for even in (True, False)
         for a in exponents(corner.angle, even)
-        for part in PARTS
     )
 
 
@@ -90,17 +88,14 @@ def exponents(angle: float, even: bool) -> list[float]:
     ]
 
 
-def _viscous(rows: PointwiseRows, domain: Any) -> bool:
-    """True if second derivatives stand in the equations as those of two components' Laplacians alone."""
+def _viscosity(rows: PointwiseRows, domain: Any) -> float | None:
+    """nu where equations 0 and 1 are -nu Lap u + grad p + ..., at one point; else None."""
     x = torch.as_tensor(domain.interior(1))
     zero = dict.fromkeys(rows.derivatives, torch.zeros((1, 3), dtype=torch.float64))
     _, terms = rows.linearise(x, None, None if rows.linear else zero)
-    second = {
-        (t.equation, t.component, t.derivative): float(t.coefficient[0])
-        for t in terms
-        if len(t.derivative) == 2
-    }
-    size = max(map(abs, second.values()), default=0.0)
-    kept = {key: value for key, value in second.items() if abs(value) > 1e-9 * size}
-    pairs = {(0, 0, (0, 0)), (0, 0, (1, 1)), (1, 1, (0, 0)), (1, 1, (1, 1))}
-    return set(kept) == pairs and max(abs(abs(v) - size) for v in kept.values()) < 1e-9 * size
+    found = {(t.equation, t.component, t.derivative): float(t.coefficient[0]) for t in terms}
+    second = {key: c for key, c in found.items() if len(key[2]) == 2 and c != 0}
+    wanted = [(k, k, (i, i)) for k in (0, 1) for i in (0, 1)]
+    ratios = [-second.get(key, 0.0) / (found.get((key[0], 2, (key[0],))) or np.inf) for key in wanted]
+    alike = set(second) == set(wanted) and max(ratios) - min(ratios) <= 1e-9 * max(ratios)
+    return ratios[0] if alike else None

@@ -29,6 +29,8 @@ from mlpde.representation.hard_conditions import HardNetwork, hard_conditions
 from mlpde.representation.models import NetworkModel, mean_free
 from mlpde.representation.network_rows import NetworkRows, network_rows
 from mlpde.representation.networks import MLP
+from mlpde.representation.stokes_corners import stokes_corners
+from mlpde.representation.with_flows import WithFlows
 from mlpde.settings import chosen, positive, several, whole
 from mlpde.solution import Solution
 
@@ -84,21 +86,26 @@ class PINN:
         chosen(self, "activation", "conditions", "optimizer")
         several(self, "inputs")
 
-    def network(self, form: StrongForm, domain: Any) -> MLP | HardNetwork:
+    def network(self, form: StrongForm, domain: Any) -> MLP | HardNetwork | WithFlows:
         """The network for a strong form on a domain."""
         lower, upper = domain.bounding_box
         box = tuple(map(float, lower)), tuple(map(float, upper))
         further = features(form, domain, self.inputs)
         network = MLP(lower.size, form.components, *box, self.width, self.depth, self.activation, further)
         if self.conditions == "soft" or not any(rows.kind == "dirichlet" for rows in form.rows):
-            return network
+            return self._with_flows(network, form, domain)
         try:
             hard = hard_conditions(form, domain)
         except InputError:
             if self.conditions == "hard":
                 raise
-            return network  # "auto"; `info` says so
-        return HardNetwork(network, hard) if hard.smooth or self.conditions == "hard" else network
+            return self._with_flows(network, form, domain)  # "auto"; `info` says so
+        smooth = hard.smooth or self.conditions == "hard"
+        return HardNetwork(network, hard) if smooth else self._with_flows(network, form, domain)
+
+    def _with_flows(self, network: MLP, form: StrongForm, domain: Any) -> MLP | WithFlows:
+        flows = stokes_corners(form, domain) if "corners" in self.inputs else ()
+        return WithFlows(network, flows) if flows else network
 
     def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
         """Train on a problem, steady or in time (in space-time), linear or not.

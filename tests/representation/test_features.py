@@ -14,8 +14,9 @@ from mlpde.formulation.space_time import SpaceTime
 from mlpde.representation.features import LogDistance, features
 from mlpde.representation.heat_layers import HeatLayer
 from mlpde.representation.jets import Channels, laplacian
-from mlpde.representation.networks import NETWORKS
-from mlpde.representation.stokes_corners import exponents
+from mlpde.representation.networks import MLP, NETWORKS
+from mlpde.representation.stokes_corners import StokesCorner, exponents, stokes_corners
+from mlpde.representation.with_flows import WithFlows
 
 SECOND = [(), (0,), (1,), (0, 0), (0, 1), (1, 1), laplacian(2)]
 
@@ -127,11 +128,11 @@ def test_the_layer_of_a_straight_boundary_solves_the_heat_equation_with_a_unit_f
 
 
 def test_a_flow_over_a_step_gives_the_flows_at_its_corner():
-    """Divergence free, at rest on both walls, Lap u in a constant ratio to grad p."""
+    """Divergence free, at rest on both walls, 2 Lap u = grad p."""
 
     def stokes(up, vq, omega):
         (u, p), (v, q) = up, vq
-        return (ufl.inner(ufl.grad(u), ufl.grad(v)) - p * ufl.div(v) - q * ufl.div(u)) * omega.dx + v[
+        return (2.0 * ufl.inner(ufl.grad(u), ufl.grad(v)) - p * ufl.div(v) - q * ufl.div(u)) * omega.dx + v[
             0
         ] * omega.dx
 
@@ -142,15 +143,33 @@ def test_a_flow_over_a_step_gives_the_flows_at_its_corner():
         stokes,
         dirichlet=Dirichlet("all", (0.0, 0.0), field="u"),
     )
-    parts = features(strong_form(problem), domain, ("corners",))
-    assert [part.exponent for part in parts[::3]] == pytest.approx([0.544484, 0.908529], abs=1e-6)
+    flows = stokes_corners(strong_form(problem), domain)
+    assert [flow.exponent for flow in flows] == pytest.approx([0.544484, 0.908529], abs=1e-6)
     x, channels = torch.as_tensor(domain.interior(10)), Channels.of(SECOND, 2)
     on_walls = torch.as_tensor(domain.boundary("reentrant", 10)[0])
-    for k in range(0, len(parts), 3):
-        u, v, p = (channels.select(part.jet(x, channels)[..., 0]) for part in parts[k : k + 3])
-        assert (u[(0,)] + v[(1,)]).abs().max() < 1e-12
-        ratio = torch.cat([u[laplacian(2)] / p[(0,)], v[laplacian(2)] / p[(1,)]])
-        assert torch.allclose(ratio, ratio[0], rtol=1e-10)
-        for part in parts[k : k + 2]:
-            assert part.jet(on_walls, Channels.of([()], 2)).abs().max() < 1e-12
+    for flow in flows:
+        jet = channels.select(flow.jet(x, channels))
+        assert (jet[(0,)][:, 0] + jet[(1,)][:, 1]).abs().max() < 1e-12
+        slope = torch.stack([jet[(0,)][:, 2], jet[(1,)][:, 2]], 1)
+        assert torch.allclose(2.0 * jet[laplacian(2)][:, :2], slope, rtol=1e-10)
+        assert flow.jet(on_walls, Channels.of([()], 2))[0, :, :2].abs().max() < 1e-12
     assert exponents(math.pi / 2, True) == exponents(math.pi / 2, False) == []
+
+
+def test_a_network_with_flows_has_their_jets_and_jacobian():
+    flow = StokesCorner((0.0, 0.0), 0.75 * math.pi, 1.5 * math.pi, 0.5444837367824651, True, 2.0, 1.0)
+    whole = WithFlows(MLP(2, 3, (-1.0, -1.0), (1.0, 1.0), width=4, depth=1), (flow,))
+    x = 0.1 + torch.rand(6, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    theta = whole.initial(0)
+    theta[-1] = 0.7
+
+    def rows(jets):
+        return jets[()][:, :2] * jets[(0,)][:, :2] + jets[laplacian(2)][:, :1]
+
+    values, jacobian = whole.jacobian(theta, x, SECOND, rows)
+    assert torch.allclose(values, rows(whole.jets(theta, x, SECOND)), rtol=1e-12)
+    for k in (0, whole.size - 1):
+        step = torch.zeros_like(theta)
+        step[k] = 1e-5
+        ahead, behind = (rows(whole.jets(theta + s * step, x, SECOND)).flatten() for s in (1, -1))
+        assert torch.allclose(jacobian[:, k], (ahead - behind) / 2e-5, rtol=1e-6, atol=1e-7)
