@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import ufl
+from scipy.special import erfc
 
-from geometry import interval
+from geometry import interval, rectangle
 from mlpde import Case, Field, Periodic, Problem, case_files, dt
 from mlpde.exact import exact_solution
 from mlpde.solvers import solver
@@ -57,3 +58,22 @@ def test_burgers_exact_solution_satisfies_the_equation():
         bend = (exact(x + h, t=t) - 2 * u + exact(x - h, t=t)) / h**2
         rate = (exact(x, t=t + k) - exact(x, t=t - k)) / (2 * k)
         assert np.abs(rate + u * slope - 0.01 / np.pi * bend).max() < 1e-5
+
+
+def test_heat_that_sets_in_at_the_start_is_followed_from_the_first_moment():
+    """A half space, almost: u = q 2 sqrt(t) ierfc(y / (2 sqrt(t))) until the heat reaches the far side."""
+    problem = Problem(
+        rectangle(0.0, 0.0, 1.0, 4.0),
+        Field("u"),
+        lambda u, v, omega: (
+            (dt(u) * v + ufl.inner(ufl.grad(u), ufl.grad(v))) * omega.dx - v * omega.ds("bottom")
+        ),
+        time=(0.0, 0.1),
+        initial=0.0,
+    )
+    solution = solve(problem, solver("pinn", width=6, depth=1, iterations=15))
+    x = np.column_stack([np.full(9, 0.5), np.linspace(0.0, 1.0, 9)])
+    for t in (1e-4, 0.1):
+        z = x[:, 1] / (2 * t**0.5)
+        exact = 2 * t**0.5 * (np.exp(-(z**2)) / np.pi**0.5 - z * erfc(z))
+        assert np.abs(solution(x, t=t) - exact).max() < 1e-3 * t**0.5

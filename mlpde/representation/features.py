@@ -1,4 +1,4 @@
-"""Functions that a geometry suggests as further inputs of a network: corner functions, log r of holes, distances."""
+"""Functions that a geometry suggests as further inputs of a network: corner functions, log r of holes, and others."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import torch
 
 from geometry.pieces import Arc
 from mlpde.formulation.residual import StrongForm
+from mlpde.formulation.space_time import SpaceTime
 from mlpde.formulation.torch_expression import Alpha
 from mlpde.representation.corner_functions import CornerFunction, corner_functions
 from mlpde.representation.differentiation import jet_of
 from mlpde.representation.distances import Distance, distance
+from mlpde.representation.heat_layers import HeatLayer, heat_layers
 from mlpde.representation.jets import Channels
 
 
@@ -61,16 +63,21 @@ class WallDistance:
         return jet_of(lambda x: self.distance(x[:, :2])[:, None], points, channels)
 
 
-Feature = Corner | LogDistance | WallDistance
+Feature = Corner | LogDistance | WallDistance | HeatLayer
 
 
 def features(form: StrongForm, domain: Any, kinds: Collection[str]) -> tuple[Feature, ...]:
-    """Those of the kinds "corners", "holes" (circular ones) and "distances" (to every boundary that has one)."""
+    """Those of the kinds "corners", "holes" (circular ones), "layers" and "distances" (to boundaries that have one)."""
     found: list[Feature] = []
     extent = float(np.ptp(domain.bounding_box, axis=0).max())
+    start = None
+    if "layers" in kinds:
+        found += heat_layers(form, domain)
+    if isinstance(domain, SpaceTime):
+        domain, start = domain.domain, domain.start
     pieces = getattr(domain, "pieces", {})
     if "corners" in kinds:
-        found += [Corner(function, extent) for function in corner_functions(form, domain)]
+        found += [Corner(function, extent) for function in corner_functions(form, domain, start)]
     if "holes" in kinds:
         found += [
             LogDistance(arc.center, extent)

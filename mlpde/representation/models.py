@@ -14,11 +14,14 @@ from mlpde.representation.corner_functions import CornerFunction
 from mlpde.representation.distances import Distance, Wall
 from mlpde.representation.features import Corner, LogDistance, WallDistance
 from mlpde.representation.hard_conditions import Hard, HardNetwork, Lift, Trace
+from mlpde.representation.heat_layers import HeatLayer
 from mlpde.representation.network import Network
 from mlpde.representation.networks import NETWORKS
 from mlpde.representation.partition_of_unity import Alpha
 from mlpde.representation.product_window import WindowedNetwork
 from mlpde.representation.random_features import RandomFeatures
+from mlpde.representation.stokes_corners import StokesCorner
+from mlpde.representation.with_flows import WithFlows
 
 QUADRATURE_DEGREE = 8  # of the means
 
@@ -188,7 +191,7 @@ def _named(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarra
 class NetworkModel:
     """A network with its parameters (P,); `shift` (components,) is added to the values."""
 
-    network: Network | HardNetwork | WindowedNetwork
+    network: Network | HardNetwork | WindowedNetwork | WithFlows
     parameters: torch.Tensor
     shift: torch.Tensor
 
@@ -213,7 +216,7 @@ class NetworkModel:
 PARTS: dict[str, Any] = {
     part.__name__: part
     for part in (*NETWORKS, WindowedNetwork, HardNetwork, Hard, Lift, Trace, Distance, Wall, Segment, Arc)
-    + (Corner, CornerFunction, LogDistance, WallDistance)
+    + (Corner, CornerFunction, LogDistance, WallDistance, HeatLayer, StokesCorner, WithFlows)
 }
 
 

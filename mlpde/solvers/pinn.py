@@ -31,6 +31,8 @@ from mlpde.representation.hard_conditions import HardNetwork, hard_conditions
 from mlpde.representation.models import NetworkModel, mean_free
 from mlpde.representation.network_rows import NetworkRows, network_rows
 from mlpde.representation.networks import MLP
+from mlpde.representation.stokes_corners import stokes_corners
+from mlpde.representation.with_flows import WithFlows
 from mlpde.settings import chosen, positive, several, whole
 from mlpde.solution import Solution
 
@@ -51,8 +53,9 @@ class PINN:
     width, depth, activation: the network's hidden layers.
     conditions: Dirichlet conditions "hard", as u = lift + distance * network, for boundaries of straight and circular
         pieces; "soft", as rows; "auto": hard where distance and lift are smooth.
-    inputs: what the network takes beside the coordinates: corner functions, log r of holes, distances of boundaries.
-    points: collocation points inside the domain; None: three for each parameter, at most 5000.
+    inputs: what the network takes beside the coordinates: corner functions, log r of holes, layers of
+        heat that sets in at the start, distances of boundaries.
+    points: collocation points inside the domain; None: three equations for each parameter, at most 5000 points.
     resample: after so many steps new points are drawn, by the size of the residual; None: never.
     optimizer: "auto": Gauss-Newton where its Jacobian is small enough, else L-BFGS.
     iterations: steps at most; None: 120 for Gauss-Newton, thousands for the others.
@@ -64,7 +67,7 @@ class PINN:
     depth: int = 3
     activation: Literal["tanh", "sin"] = "tanh"
     conditions: Conditions = "auto"
-    inputs: tuple[Literal["corners", "holes", "distances"], ...] = ("corners", "holes")
+    inputs: tuple[Literal["corners", "holes", "layers", "distances"], ...] = ("corners", "holes", "layers")
     points: int | None = None
     resample: int | None = None
     optimizer: Optimizer = "auto"
@@ -85,21 +88,26 @@ class PINN:
         chosen(self, "activation", "conditions", "optimizer")
         several(self, "inputs")
 
-    def network(self, form: StrongForm, domain: Any) -> MLP | HardNetwork:
+    def network(self, form: StrongForm, domain: Any) -> MLP | HardNetwork | WithFlows:
         """The network for a strong form on a domain."""
         lower, upper = domain.bounding_box
         box = tuple(map(float, lower)), tuple(map(float, upper))
         further = features(form, domain, self.inputs)
         network = MLP(lower.size, form.components, *box, self.width, self.depth, self.activation, further)
         if self.conditions == "soft" or not any(rows.kind == "dirichlet" for rows in form.rows):
-            return network
+            return self._with_flows(network, form, domain)
         try:
             hard = hard_conditions(form, domain)
         except InputError:
             if self.conditions == "hard":
                 raise
-            return network  # "auto"; `info` says so
-        return HardNetwork(network, hard) if hard.smooth or self.conditions == "hard" else network
+            return self._with_flows(network, form, domain)  # "auto"; `info` says so
+        smooth = hard.smooth or self.conditions == "hard"
+        return HardNetwork(network, hard) if smooth else self._with_flows(network, form, domain)
+
+    def _with_flows(self, network: MLP, form: StrongForm, domain: Any) -> MLP | WithFlows:
+        flows = stokes_corners(form, domain) if "corners" in self.inputs else ()
+        return WithFlows(network, flows) if flows else network
 
     def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
         """Train on a problem, steady or in time (in space-time), linear or not.
@@ -114,7 +122,9 @@ class PINN:
         network = self.network(form, domain)
         meshed = hasattr(problem.domain, "mesh")
         share = 1.0 if meshed else 0.5  # without a mesh the boundary has as many points as the inside
-        count = self.points or min(math.ceil(share * ROWS_PER_PARAMETER * network.size), MOST_POINTS)
+        count = self.points or min(
+            math.ceil(share * ROWS_PER_PARAMETER * network.size / form.components), MOST_POINTS
+        )
         held_out = domain.interior(HELD_OUT, rule="uniform", seed=seed + 1)
         judges = collocate(form, domain, held_out, seed=seed + 1)
         start, inside = network.initial(seed), domain.interior(count, rule="sobol", seed=seed)

@@ -7,11 +7,16 @@ import torch
 import ufl
 
 from geometry import annulus, disk, l_shape, plate_with_holes
-from mlpde import Dirichlet, Field, Problem
+from geometry.pieces import Segment
+from mlpde import Dirichlet, Field, Problem, dt
 from mlpde.formulation.residual import strong_form
+from mlpde.formulation.space_time import SpaceTime
 from mlpde.representation.features import LogDistance, features
+from mlpde.representation.heat_layers import HeatLayer
 from mlpde.representation.jets import Channels, laplacian
-from mlpde.representation.networks import NETWORKS
+from mlpde.representation.networks import MLP, NETWORKS
+from mlpde.representation.stokes_corners import StokesCorner, exponents, stokes_corners
+from mlpde.representation.with_flows import WithFlows
 
 SECOND = [(), (0,), (1,), (0, 0), (0, 1), (1, 1), laplacian(2)]
 
@@ -81,3 +86,90 @@ def test_a_network_contains_its_features_and_has_their_jets_and_jacobian(kind):
         lambda t: residual(network.jets(t, x, SECOND)).flatten(), theta
     )
     assert torch.allclose(jacobian, reference, rtol=1e-11, atol=1e-11)
+
+
+def heated(conductivity=2.0, time=(1.0, 3.0)):
+    plate = plate_with_holes(2.0, 1.0, [(0.5, 0.5, 0.15), (1.4, 0.4, 0.2)])
+    problem = Problem(
+        plate,
+        Field("u"),
+        lambda u, v, omega: (
+            (3.0 * dt(u) * v + conductivity * ufl.inner(ufl.grad(u), ufl.grad(v))) * omega.dx
+            - v * omega.ds("holes")
+            - v * omega.ds("left")
+        ),
+        dirichlet=Dirichlet("right", 0.0),
+        time=time,
+        initial=0.0,
+    )
+    return strong_form(problem), SpaceTime(plate, *time)
+
+
+def test_holes_give_their_logarithms_in_space_and_time_too():
+    assert len(features(*heated(), ("holes",))) == 2
+
+
+def test_every_boundary_with_a_flux_gives_a_layer_of_the_diffusivity():
+    layers = features(*heated(), ("layers",))
+    assert sorted(len(layer.pieces) for layer in layers) == [1, 1, 1, 2]  # left, bottom, top; two holes
+    assert all(layer.diffusivity == pytest.approx(2.0 / 3.0) for layer in layers)
+    assert found(disk(1.0, (0.0, 0.0)), ("layers",)) == ()  # steady
+
+
+def test_the_layer_of_a_straight_boundary_solves_the_heat_equation_with_a_unit_flux_from_the_start():
+    layer = HeatLayer((Segment((0.0, 0.0), (0.0, -1.0)),), (1.0,), 0.5, 1.0, 4.0)
+    x = torch.tensor([[0.0, 0.3, 1.2], [0.4, 0.1, 1.3], [0.7, 0.2, 2.0]], dtype=torch.float64)
+    channels = Channels.of([(), (0,), (0, 0), (1, 1), (2,)], 3)
+    jet = channels.select(4.0 * layer.jet(x, channels)[..., 0])
+    assert torch.allclose(jet[(2,)], 0.5 * (jet[(0, 0)] + jet[(1, 1)]), rtol=1e-12, atol=1e-14)
+    assert jet[(0,)][0] == pytest.approx(-1.0, abs=1e-12)
+    early = torch.tensor([[0.4, 0.1, 1.0], [0.0, 0.1, 1.0]], dtype=torch.float64)
+    assert layer.jet(early, channels).isfinite().all() and layer.jet(early, channels)[0].abs().max() < 1e-5
+
+
+def test_a_flow_over_a_step_gives_the_flows_at_its_corner():
+    """Divergence free, at rest on both walls, 2 Lap u = grad p."""
+
+    def stokes(up, vq, omega):
+        (u, p), (v, q) = up, vq
+        return (2.0 * ufl.inner(ufl.grad(u), ufl.grad(v)) - p * ufl.div(v) - q * ufl.div(u)) * omega.dx + v[
+            0
+        ] * omega.dx
+
+    domain = l_shape(1.0)
+    problem = Problem(
+        domain,
+        [Field("u", shape=(2,)), Field("p", mean_zero=True)],
+        stokes,
+        dirichlet=Dirichlet("all", (0.0, 0.0), field="u"),
+    )
+    flows = stokes_corners(strong_form(problem), domain)
+    assert [flow.exponent for flow in flows] == pytest.approx([0.544484, 0.908529], abs=1e-6)
+    x, channels = torch.as_tensor(domain.interior(10)), Channels.of(SECOND, 2)
+    on_walls = torch.as_tensor(domain.boundary("reentrant", 10)[0])
+    for flow in flows:
+        jet = channels.select(flow.jet(x, channels))
+        assert (jet[(0,)][:, 0] + jet[(1,)][:, 1]).abs().max() < 1e-12
+        slope = torch.stack([jet[(0,)][:, 2], jet[(1,)][:, 2]], 1)
+        assert torch.allclose(2.0 * jet[laplacian(2)][:, :2], slope, rtol=1e-10)
+        assert flow.jet(on_walls, Channels.of([()], 2))[0, :, :2].abs().max() < 1e-12
+    assert exponents(math.pi / 2, True) == exponents(math.pi / 2, False) == []
+
+
+def test_a_network_with_flows_has_their_jets_and_jacobian():
+    flow = StokesCorner((0.0, 0.0), 0.75 * math.pi, 1.5 * math.pi, 0.5444837367824651, True, 2.0, 1.0)
+    whole = WithFlows(MLP(2, 3, (-1.0, -1.0), (1.0, 1.0), width=4, depth=1), (flow,))
+    x = 0.1 + torch.rand(6, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    theta = whole.initial(0)
+    theta[-1] = 0.7
+
+    def rows(jets):
+        return jets[()][:, :2] * jets[(0,)][:, :2] + jets[laplacian(2)][:, :1]
+
+    values, jacobian = whole.jacobian(theta, x, SECOND, rows)
+    assert torch.allclose(values, rows(whole.jets(theta, x, SECOND)), rtol=1e-12)
+    for k in (0, whole.size - 1):
+        step = torch.zeros_like(theta)
+        step[k] = 1e-5
+        ahead, behind = (rows(whole.jets(theta + s * step, x, SECOND)).flatten() for s in (1, -1))
+        assert torch.allclose(jacobian[:, k], (ahead - behind) / 2e-5, rtol=1e-6, atol=1e-7)

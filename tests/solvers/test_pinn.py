@@ -164,3 +164,22 @@ def test_a_hard_solution_with_inputs_is_restored_from_its_file(tmp_path):
     assert np.array_equal(restored(x), solution(x)) and np.array_equal(
         restored.gradient(x), solution.gradient(x)
     )
+
+
+def test_several_equations_at_a_point_make_for_fewer_points():
+    """As many equations for each parameter as of one unknown: the cost of a step is in proportion."""
+
+    def elastic(u, v, omega):
+        return (ufl.inner(ufl.sym(ufl.grad(u)), ufl.sym(ufl.grad(v))) - v[0]) * omega.dx
+
+    clamped = Problem(
+        rectangle(0.0, 0.0, 1.0, 1.0),
+        Field("u", shape=(2,)),
+        elastic,
+        dirichlet=Dirichlet("all", (0.0, 0.0)),
+    )
+    one, two = (
+        PINN(width=8, depth=2, conditions="soft", iterations=1).solve(problem).info
+        for problem in (poisson(rectangle(0.0, 0.0, 1.0, 1.0)), clamped)
+    )
+    assert two["points"] / one["points"] == pytest.approx(two["unknowns"] / one["unknowns"] / 2, rel=0.15)

@@ -1,0 +1,96 @@
+"""What heat conduction answers to a flux through the boundary that sets in at the start.
+
+At a straight boundary u_t = k u_xx, u = 0 at t = 0, -u_x = q at x = 0 has u = q 2 sqrt(k t) ierfc(x / (2 sqrt(k t))),
+ierfc(z) = exp(-z^2) / sqrt(pi) - z erfc(z): it starts as sqrt(t), which no smooth function follows (H. S. Carslaw,
+J. C. Jaeger, Conduction of Heat in Solids, 1959, section 2.9). At a circle that is the first term for small t.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from geometry.pieces import Arc, Piece
+from mlpde.formulation.residual import PointwiseRows, StrongForm
+from mlpde.formulation.space_time import SpaceTime
+from mlpde.representation.differentiation import jet_of
+from mlpde.representation.jets import Channels
+
+SOONEST = 1e-12  # squared extents over the diffusivity: an earlier time counts as this one
+PROBES = 100  # points inside that tell on which side of a piece the domain is
+
+
+@dataclass(frozen=True)
+class HeatLayer:
+    """The sum over pieces of 2 sqrt(k t) ierfc(d / (2 sqrt(k t))) / extent, with d the distance from the piece."""
+
+    pieces: tuple[Piece, ...]
+    sides: tuple[float, ...]  # 1 or -1, by which `_away` is positive inside the domain
+    diffusivity: float
+    start: float
+    extent: float
+
+    def jet(self, points: torch.Tensor, channels: Channels) -> torch.Tensor:
+        """(channels, n, 1) at points (n, 3), the time last."""
+        return jet_of(self._values, points, channels)
+
+    def _values(self, x: torch.Tensor) -> torch.Tensor:
+        late = (x[:, 2] - self.start).clamp(min=SOONEST * self.extent**2 / self.diffusivity)
+        width = 2.0 * torch.sqrt(self.diffusivity * late)
+        away = [side * _away(piece, x[:, :2]) for piece, side in zip(self.pieces, self.sides, strict=True)]
+        terms = [
+            width * torch.exp(-((d / width) ** 2)) / math.sqrt(math.pi) - d * torch.erfc(d / width)
+            for d in away
+        ]
+        return torch.stack(terms).sum(0)[:, None] / self.extent
+
+
+def heat_layers(form: StrongForm, domain: Any) -> list[HeatLayer]:
+    """One for each boundary with natural conditions, where the equation on a plane domain is u_t = k Lap u + ...
+
+    Of straight pieces only those on whose line the whole domain lies to one side.
+    """
+    if (
+        not isinstance(domain, SpaceTime)
+        or form.components != 1
+        or domain.dim != 3
+        or len(domain.regions) > 1
+    ):
+        return []
+    k = _diffusivity(next(rows for rows in form.rows if rows.kind == "interior"), domain)
+    extent = float(np.ptp(domain.domain.bounding_box, axis=0).max())
+    inside = torch.as_tensor(domain.domain.interior(PROBES))
+    found = []
+    for rows in form.rows:
+        pieces = getattr(domain.domain, "pieces", {}).get(rows.where, ()) if rows.kind == "natural" else ()
+        sides = {piece: torch.sign(_away(piece, inside)) for piece in pieces}
+        beside = {piece: float(side[0]) for piece, side in sides.items() if bool((side == side[0]).all())}
+        if k is not None and beside:
+            found.append(HeatLayer(tuple(beside), tuple(beside.values()), k, domain.start, extent))
+    return found
+
+
+def _diffusivity(rows: PointwiseRows, domain: SpaceTime) -> float | None:
+    """k where the equation is u_t = k Lap u + ..., k > 0 a constant; else None."""
+    x = torch.as_tensor(domain.interior(PROBES))
+    zero = dict.fromkeys(rows.derivatives, torch.zeros((len(x), 1), dtype=torch.float64))
+    _, terms = rows.linearise(x, None, None if rows.linear else zero)
+    found = {term.derivative: term.coefficient for term in terms}
+    second = {alpha for alpha in found if len(alpha) == 2}
+    if (2,) not in found or second != {(0, 0), (1, 1)}:
+        return None
+    k = -torch.cat([found[alpha] / found[(2,)] for alpha in second])
+    return float(k[0]) if k[0] > 0 and bool((k - k[0]).abs().max() < 1e-9 * k[0]) else None
+
+
+def _away(piece: Piece, x: torch.Tensor) -> torch.Tensor:
+    """The distance (n,) of points (n, 2) from the piece's circle, or from its line, there positive on its left."""
+    if isinstance(piece, Arc):
+        r = torch.linalg.norm(x - x.new_tensor(piece.center), dim=1)
+        return r - piece.radius
+    (x0, y0), (x1, y1) = piece.start, piece.end
+    return ((x1 - x0) * (x[:, 1] - y0) - (y1 - y0) * (x[:, 0] - x0)) / math.hypot(x1 - x0, y1 - y0)
