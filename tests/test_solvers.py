@@ -36,7 +36,7 @@ LIMITS: dict[str, dict[str, float | str]] = {
     "annulus_interface": {"fem": 1e-3, "rfm": 1e-4, "pinn": "flux differs between the regions"},
     "ball_poisson": {"fem": 3e-4, "rfm": 1e-3, "pinn": 1e-5},
     "allen_cahn_1d": {"fem": 0.3, "rfm": "Newton's method stalled", "pinn": 1.0},
-    "burgers_1d": {"fem": 0.1, "rfm": 1.0, "pinn": 0.2},
+    "burgers_1d": {"fem": 0.3, "rfm": 1.0, "pinn": 0.2},
     "box_with_cavities_3d": {"fem": 1e-2, "rfm": 1e-3, "pinn": 1.0},
     "bracket_3d": {"fem": 1e-2, "rfm": 1.5, "pinn": 1.5},
     "clamped_plate_elasticity": {"fem": 1e-2, "rfm": 1.0, "pinn": 1.0},
@@ -106,8 +106,11 @@ WAN_LIMITS: dict[str, float | str] = {
     "nist_wave_front": 0.05,
     "ns2d_backstep": 1.0,
     "plate_with_holes": 0.02,
+    "poisson2d_c": 0.05,
     "poisson_2d": 1e-3,
     "poisson_high_frequency": 1.0,
+    "slit_square_constant": 0.1,
+    "slit_square_root": 0.05,
     "square_poisson": 1e-5,
     "stokes_cluster": 1.5,
     "stokes_driven": 1.5,
@@ -153,7 +156,7 @@ DEEP_RITZ_LIMITS: dict[str, float | str] = {
 for case in LIMITS:
     if case in DEEP_RITZ_LIMITS:
         LIMITS[case]["deep_ritz"] = DEEP_RITZ_LIMITS[case]
-    LIMITS[case]["wan"] = WAN_LIMITS.get(case, "does not take")
+    LIMITS[case]["wan"] = WAN_LIMITS.get(case, "does not take|takes its test functions from a mesh")
 SLOW = {
     *(("heat2d_cg", n) for n in ("fem", "rfm")),  # the reference takes the time
     *((case, "rfm") for case in ("bracket_3d", "heated_fins")),
@@ -172,7 +175,7 @@ SLOW = {
     *((case, "pinn") for case in ("heat2d_cg", "heated_fins")),
     *((case, "pinn") for case in ("laplace_10d", "neumann_10d", "neumann_5d")),
     *((case, "deep_ritz") for case in ("ball_poisson", "bracket_3d", "kirsch_plate", "neo_hookean_block")),
-    *((case, "deep_ritz") for case in ("hole_cluster_elasticity", "stokes_cluster")),
+    *((case, "deep_ritz") for case in ("hole_cluster_elasticity", "stokes_cluster", "lshape_eigenvalues")),
     *((case, "dgm") for case in ("neumann_10d", "neumann_5d", "parabolic_10d")),
     *((case, "pinn") for case in ("ns2d_backstep", "stokes_driven", "stokes_three_holes")),
     *((case, "pinn") for case in ("cylinder_flow", "hole_cluster_elasticity", "stokes_cluster")),
@@ -235,7 +238,8 @@ def test_solver_on_case(case, name, references, tmp_path):
     step = 1e-5 * np.eye(loaded.problem.domain.dim)[0]
     difference = (solution.jets(points + step, [()])[()] - solution.jets(points - step, [()])[()]) / 2e-5
     slope = solution.jets(points, [(0,)])[(0,)]
-    assert np.median(np.abs(difference - slope)) < 1e-4 * np.abs(slope).max()
+    rounding = coefficients * np.finfo(float).eps / 1e-5
+    assert np.median(np.abs(difference - slope)) < 1e-4 * np.abs(slope).max() + rounding
 
 
 @pytest.mark.parametrize("name", ["rfm", "pinn"])
