@@ -209,7 +209,7 @@ class _Progress:
 
     def _judge(self, theta: torch.Tensor, loss: float, step: int, every: int) -> None:
         total = self.solver.steps + self.solver.refine
-        if step % every and step not in (1, self.solver.steps, total):
+        if step % every and step not in (self.solver.steps, total):
             return
 
         def state(part: Located, alphas: Iterable[Alpha]) -> Jets:
