@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import torch
 
+from mlpde.optimize.result import Result
+
 LossAndGradient = Callable[[torch.Tensor], tuple[float | torch.Tensor, torch.Tensor]]
 
 
@@ -28,18 +30,6 @@ class State:
     moments: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Result:
-    """The last state and why the iteration ended: "max_iterations" or "stopped"."""
-
-    state: State
-    reason: str
-
-    @property
-    def theta(self) -> torch.Tensor:
-        return self.state.theta
-
-
 def first_order(
     function: LossAndGradient,
     theta0: torch.Tensor,
@@ -50,7 +40,7 @@ def first_order(
     max_iterations: int = 10_000,
     callback: Callable[[State], bool | None] | None = None,
     state: State | None = None,
-) -> Result:
+) -> Result[State]:
     """Minimise a loss of theta (P,), of which `function` gives the value and the gradient (P,), perhaps at random.
 
     schedule: "cosine" lets the learning rate fall to zero as (1 + cos(pi k / max_iterations)) / 2.  `callback` receives

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from scipy.optimize import brentq
 
+from mlpde.optimize.result import Result
+
 ACCEPTABLE = 0.25  # actual over predicted reduction of the loss
 GROWTH = 2.0  # of the radius from one trial to the next
 CORRECTIONS = 10  # simplified Newton corrections of one trial step
@@ -27,18 +29,6 @@ class State:
     idle: int = 0
 
 
-@dataclass(frozen=True)
-class Result:
-    """The last state and why the iteration ended: "tolerance", "max_iterations", "stopped" or "stagnation"."""
-
-    state: State
-    reason: str
-
-    @property
-    def theta(self) -> torch.Tensor:
-        return self.state.theta
-
-
 def gauss_newton(
     residual_and_jacobian: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
     residual: Callable[[torch.Tensor], torch.Tensor],
@@ -48,7 +38,7 @@ def gauss_newton(
     tolerance: float = 0.0,
     callback: Callable[[State], bool | None] | None = None,
     state: State | None = None,
-) -> Result:
+) -> Result[State]:
     """Minimise the loss 1/2 |r(theta)|^2 over theta of shape (P,); r has shape (N,), its Jacobian (N, P).
 
     With J = U S V^T (QR, of J^T if there are more parameters than rows, then the SVD of R, never J^T J) every step

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from mlpde.optimize import first_order, gauss_newton, quasi_newton
+from mlpde.optimize.result import Result
 
 STATES = {
     "gauss_newton": gauss_newton.State,
@@ -18,7 +19,6 @@ STATES = {
     "adam": first_order.State,
 }
 State = gauss_newton.State | quasi_newton.State | first_order.State
-Result = gauss_newton.Result | quasi_newton.Result | first_order.Result
 
 LARGEST_FACTORISATION = 4e10  # N P min(N, P): some ten seconds on one core
 
@@ -47,7 +47,7 @@ def minimise(
     callback: Callable[[Any], bool | None],
     state: Any = None,
     learning_rate: float = 1e-3,
-) -> Result:
+) -> Result[Any]:
     """Minimise 1/2 |r(theta)|^2 by a method of STATES; see there for what they do with the arguments."""
     if method == "gauss_newton":
 

@@ -12,6 +12,8 @@ from typing import NamedTuple, Protocol
 
 import torch
 
+from mlpde.optimize.result import Result
+
 GROWTH = 2.0  # of the radius from one trial to the next
 ACCEPTABLE = 0.25  # actual over predicted decrease
 CORRECTIONS = 10  # simplified Newton corrections of one trial step
@@ -52,18 +54,6 @@ class State:
     decrease: float = math.nan
 
 
-@dataclass(frozen=True)
-class Result:
-    """The last state and why the iteration ended: "max_iterations", "stopped" or "stagnation"."""
-
-    state: State
-    reason: str
-
-    @property
-    def theta(self) -> torch.Tensor:
-        return self.state.theta
-
-
 def natural_gradient(
     energy: Energy,
     theta0: torch.Tensor,
@@ -71,7 +61,7 @@ def natural_gradient(
     max_iterations: int = 1000,
     callback: Callable[[State], bool | None] | None = None,
     state: State | None = None,
-) -> Result:
+) -> Result[State]:
     """Minimise an energy over theta (P,).
 
     With R = U S V^T (QR, then the SVD of the triangle, never R^T R) a step p = V c minimises E(theta + p) + lambda

@@ -16,6 +16,7 @@ import scipy.optimize
 import torch
 
 from mlpde.optimize.first_order import LossAndGradient
+from mlpde.optimize.result import Result
 
 MEMORY = 50  # pairs that L-BFGS keeps
 FORGOTTEN = "L-BFGS went on without its memory of past steps: the result is not quite that of a run in one go"
@@ -31,18 +32,6 @@ class State:
     inverse: torch.Tensor | None = None
 
 
-@dataclass(frozen=True)
-class Result:
-    """The last state and why the iteration ended: "max_iterations", "stopped" or "stagnation"."""
-
-    state: State
-    reason: str
-
-    @property
-    def theta(self) -> torch.Tensor:
-        return self.state.theta
-
-
 def self_scaled_broyden(
     function: LossAndGradient,
     theta0: torch.Tensor,
@@ -51,7 +40,7 @@ def self_scaled_broyden(
     max_iterations: int = 10_000,
     callback: Callable[[State], bool | None] | None = None,
     state: State | None = None,
-) -> Result:
+) -> Result[State]:
     """Minimise a loss of theta (P,), of which `function` gives the value and the gradient (P,).
 
     difference(theta, new): loss(new) - loss(theta) without cancellation, if the loss has it: the line search then finds
@@ -125,7 +114,7 @@ def lbfgs(
     max_iterations: int = 10_000,
     callback: Callable[[State], bool | None] | None = None,
     state: State | None = None,
-) -> Result:
+) -> Result[State]:
     """As `self_scaled_broyden`, by SciPy's L-BFGS-B, whose line search satisfies the strong Wolfe conditions.
 
     A resumed run starts with an empty memory of past steps.
