@@ -19,7 +19,7 @@ from geometry.errors import GeometryError
 from mlpde import __version__, case_files
 from mlpde.errors import InputError, unknown
 from mlpde.parallel import one_voice, ranks
-from mlpde.problem import Case
+from mlpde.problem import Case, SemilinearParabolic
 
 MEASURES = ("l2", "h1", "max")
 app = typer.Typer(
@@ -292,6 +292,8 @@ def _requirement(text: str, case: Case, solvers: Sequence[str]) -> tuple[str, st
             f"--require {text}: SOLVER.FIELD.MEASURE=VALUE is expected, as in --require rfm.u.l2=1e-6"
         )
     measures = (*MEASURES, "l2_time") if getattr(case.problem, "time", None) else MEASURES
+    if isinstance(case.problem, SemilinearParabolic):
+        measures = ("y0",) if case.problem.domain is None else (*measures, "y0")
     fields = [f.name for f in case.problem.fields]
     for kind, name, valid in zip(
         ("solver", "field", "measure"), parts, (solvers, fields, measures), strict=True
@@ -303,7 +305,9 @@ def _requirement(text: str, case: Case, solvers: Sequence[str]) -> tuple[str, st
 
 def _missed(requirement: tuple[str, str, str, float], metrics: Mapping[str, Any]) -> str | None:
     solver, field, measure, limit = requirement
-    errors = [row["errors"][field][measure] for row in metrics["solutions"] if row["label"] == solver]
+    errors = [
+        row["errors"].get(field, {}).get(measure) for row in metrics["solutions"] if row["label"] == solver
+    ]
     if all(error is not None and error <= limit for error in errors):
         return None
     worst = math.nan if None in errors else max(errors)

@@ -18,6 +18,7 @@ from mlpde.solution import Solution
 from mlpde.solvers import Solver, check_accepts
 from mlpde.solvers import solver as make_solver
 from mlpde.solving import as_case, run
+from mlpde.start_value import typical
 
 MEASURES = ("l2", "h1", "max")  # and in time "l2_time"
 TOLERANCE = 1e-5  # of the reference: its relative L2 error
@@ -28,13 +29,15 @@ class Comparison:
     """The reference, the solutions by label (one for each seed), and everything measured (`metrics.json`)."""
 
     case: Case
-    reference: Solution
+    reference: Solution | None
     solutions: dict[str, tuple[Solution, ...]]
     metrics: dict[str, Any]
 
     def typical(self, label: str) -> Solution:
-        """The solution whose l2 error (the largest over the fields) is the median of the seeds."""
+        """The solution whose l2 error (the largest over the fields), or else its y0, is the median of the seeds."""
         rows = [row for row in self.metrics["solutions"] if row["label"] == label]
+        if not any("l2" in e for row in rows for e in row["errors"].values()):
+            return self.solutions[label][rows.index(typical(rows))]
         worst = [max(_number(e["l2"]) for e in row["errors"].values()) for row in rows]
         return self.solutions[label][worst.index(statistics.median_low(worst))]
 
@@ -57,7 +60,8 @@ def compare(
     """Solve a case by every solver with every seed, and measure the errors against the reference.
 
     reference: a solver or a solution; by default the exact solution if the case has one, else FEM with its estimated
-    error.  out: a folder for report.html, report.md, metrics.json, pictures and fields.
+    error; none for a SemilinearParabolic on the whole space without exact solution (its y0 has an interval).
+    out: a folder for report.html, report.md, metrics.json, pictures and fields.
     display(label): called for every run, returns what shows its steps.  command: recorded in the report.
     Raises InputError if a solver does not take the case.
     """
@@ -144,7 +148,7 @@ def reference_solver(case: Case) -> Solver:
     return make_solver("fem", **(settings | dict(case.solvers.get("fem", {}))))
 
 
-def _reference(case: Case, reference: Any, show: Callable[[str], Any]) -> Solution:
+def _reference(case: Case, reference: Any, show: Callable[[str], Any]) -> Solution | None:
     if isinstance(reference, Solution):
         return reference
     from mlpde.exact import exact_solution
@@ -152,6 +156,8 @@ def _reference(case: Case, reference: Any, show: Callable[[str], Any]) -> Soluti
     exact = exact_by_field(case.problem)
     if reference is None and all(f.name in exact for f in case.problem.fields):
         return exact_solution(case)
+    if reference is None and case.problem.domain is None:
+        return None
     if reference is None and not hasattr(case.problem.domain, "mesh"):
         raise InputError(
             f"case {case.name!r} has no mesh for a finite element reference, and no exact solution of all fields: give "
@@ -183,8 +189,8 @@ def _row(label: str, solution: Solution, reference: Solution | None) -> dict[str
     below = [
         f"{name}.{measure}"
         for name, error in errors.items()
-        for measure in (*MEASURES, "l2_time")
-        if measure in own.get(name, {}) and error[measure] < own[name][measure]
+        for measure in (*MEASURES, "l2_time", "y0")
+        if measure in own.get(name, {}) and measure in error and error[measure] < own[name][measure]
     ]
     return {
         "solver": solution.solver,

@@ -75,6 +75,11 @@ class Problem:
         check_periodic(self)
         _check_exact(self)
 
+    @property
+    def dim(self) -> int:
+        """Number of space coordinates."""
+        return self.domain.dim
+
 
 @dataclass(frozen=True)
 class Eigenproblem:
@@ -103,6 +108,11 @@ class Eigenproblem:
         for condition in self.dirichlet:
             if is_function(condition.value) or np.any(np.asarray(condition.value) != 0):
                 raise InputError(f"{condition.label}: an eigenproblem takes the value 0 only")
+
+    @property
+    def dim(self) -> int:
+        """Number of space coordinates."""
+        return self.domain.dim
 
 
 @dataclass(frozen=True)
@@ -172,7 +182,8 @@ class Case:
 
     quantities: integrals `lambda u, omega: ... * omega.dx` or point values `At(point, lambda u, omega: ...)`.
     outputs: pointwise fields `lambda u, omega: ...` (a stress, a flux): compared, plotted, exported.
-    published: `{"quantity": (value, "source")}`, shown as a row of the report.
+    published: `{"quantity": (value, "source")}`, shown as a row of the report; the value at (0, x0) of a
+    SemilinearParabolic is the quantity "y0".
     solvers: settings by solver name, `{"pinn": {"width": 24}}`, taken where the command line says nothing.
     """
 
@@ -197,12 +208,18 @@ class Case:
                 raise InputError(
                     f"Case({self.name!r}): {kind} must be a dict by name, not {getattr(self, kind)!r}"
                 )
-        dim = self.problem.dim if isinstance(self.problem, SemilinearParabolic) else self.problem.domain.dim
+        if self.problem.domain is None and (self.quantities or self.outputs):
+            raise InputError(
+                f"Case({self.name!r}): quantities and outputs need a domain, this problem is on the whole space: "
+                "its value at (0, x0) is reported by itself, as y0"
+            )
         for name, quantity in self.quantities.items():
             function = quantity.expression if isinstance(quantity, At) else quantity
             arity(function, (2,), f"quantity {name!r}", "u, omega")
-            if isinstance(quantity, At) and len(quantity.point) != dim:
-                raise InputError(f"quantity {name!r}: the point {quantity.point} needs {dim} coordinates")
+            if isinstance(quantity, At) and len(quantity.point) != self.problem.dim:
+                raise InputError(
+                    f"quantity {name!r}: the point {quantity.point} needs {self.problem.dim} coordinates"
+                )
         for name, output in self.outputs.items():
             arity(output, (2,), f"output {name!r}", "u, omega")
         for name, value in self.published.items():

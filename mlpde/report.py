@@ -11,30 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from mlpde.fields import Fields
 from mlpde.files import replacing_file
+from mlpde.formatting import number
+from mlpde.start_value import NAME, start_sentence, start_table, value_of
 
 if TYPE_CHECKING:
     from mlpde.series import Series
 
 Metrics = Mapping[str, Any]
 ROUNDING = 1e-13  # a quantity that is smaller is taken for zero
-MEASURES = {"l2": "L2", "h1": "H1", "max": "max", "l2_time": "L2(0, T)"}
-
-
-def number(value: Any, digits: int = 3) -> str:
-    """Three significant digits: 0.00123 -> "1.23e-3", 12345 -> "12 300"; whole numbers in full; nan -> "no value"."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return "no value"
-    if value < 0:
-        return "\N{MINUS SIGN}" + number(-value, digits)
-    if isinstance(value, int):
-        return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    if value == 0:
-        return "0"
-    exponent = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
-    if -3 < exponent < digits + 2:
-        return f"{value:.{max(digits - 1 - exponent, 0)}f}"
-    mantissa, power = f"{value:.{digits - 1}e}".split("e")
-    return f"{mantissa}e{int(power)}"
+MEASURES = {"l2": "L2", "h1": "H1", "max": "max", "l2_time": "L2(0, T)", "y0": "at (0, x0)"}
 
 
 def summarise(metrics: Metrics) -> list[dict[str, Any]]:
@@ -42,12 +27,13 @@ def summarise(metrics: Metrics) -> list[dict[str, Any]]:
 
     errors: {field: {measure: {"median", "worst", "below", "reference"}}}; a missing error (nan) counts as infinite.
     """
-    labels = list(dict.fromkeys(row["label"] for row in metrics["solutions"]))
     estimated = (metrics["reference"] or {}).get("estimated_error", {})
-    return [
-        _summary(label, [r for r in metrics["solutions"] if r["label"] == label], estimated)
-        for label in labels
-    ]
+    return [_summary(label, runs, estimated) for label, runs in _by_label(metrics).items()]
+
+
+def _by_label(metrics: Metrics) -> dict[str, list[Any]]:
+    labels = dict.fromkeys(row["label"] for row in metrics["solutions"])
+    return {label: [row for row in metrics["solutions"] if row["label"] == label] for label in labels}
 
 
 def _summary(label: str, rows: list[Any], estimated: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +65,7 @@ def _summary(label: str, rows: list[Any], estimated: Mapping[str, Any]) -> dict[
         "errors": over_seeds("errors"),
         "output_errors": over_seeds("output_errors"),
         "quantities": {
-            name: _spread([row["quantities"].get(name) for row in rows])["median"]
+            name: _spread([value_of(row["quantities"].get(name)) for row in rows])["median"]
             for name in rows[0]["quantities"]
         },
         "estimated_error": rows[0]["info"].get("estimated_error", {}),
@@ -102,10 +88,16 @@ def error_text(entry: Mapping[str, Any], several: bool) -> str:
 
 def verdict(metrics: Metrics) -> list[str]:
     """What came out, in words: a sentence on the reference and one on every solver."""
-    reference = metrics["reference"]
+    reference, by_label = metrics["reference"], _by_label(metrics)
+    starts = {
+        label: start_sentence(runs, metrics)
+        for label, runs in by_label.items()
+        if NAME in runs[0]["quantities"]
+    }
     if reference is None:
         return [
-            f"{s['label']} took {number(s['cpu_seconds'])} CPU seconds for {number(s['unknowns'])} unknowns; "
+            starts.get(s["label"])
+            or f"{s['label']} took {number(s['cpu_seconds'])} CPU seconds for {number(s['unknowns'])} unknowns; "
             + (
                 f"it estimates its own relative L2 error at {_own_errors(s['estimated_error'])}."
                 if s["estimated_error"]
@@ -116,6 +108,10 @@ def verdict(metrics: Metrics) -> list[str]:
     sentences = [_on_reference(reference)]
     for summary in summarise(metrics):
         label, cost = summary["label"], f"{number(summary['cpu_seconds'])} CPU seconds"
+        if label in starts:
+            sentences.append(starts[label])
+        if not any("l2" in errors for errors in summary["errors"].values()):
+            continue
         name, worst = max(
             ((name, errors["l2"]) for name, errors in summary["errors"].items()),
             key=lambda pair: pair[1]["median"],
@@ -174,7 +170,9 @@ def error_table(metrics: Metrics) -> dict[str, Any]:
     """Header and rows (texts): cost and errors of the reference and of every solver."""
     summaries = summarise(metrics)
     names = list(summaries[0]["errors"])
-    measures = {n: [m for m in MEASURES if m in summaries[0]["errors"][n]] for n in names}
+    measures = {
+        n: [m for m in MEASURES if m in summaries[0]["errors"][n] and m != NAME] for n in names
+    }  # y0 has a table of its own
     header = ["solver", "unknowns", "seconds", "CPU seconds"]
     header += [f"{name}: {MEASURES[measure]}" for name in names for measure in measures[name]]
     rows = []
@@ -225,7 +223,7 @@ def quantity_table(metrics: Metrics) -> dict[str, Any] | None:
     """Quantities by solver with published values; None if there are none."""
     summaries, reference = summarise(metrics), metrics["reference"]
     published = metrics["description"]["published"]
-    names = list(dict.fromkeys([*summaries[0]["quantities"], *published]))
+    names = [n for n in dict.fromkeys([*summaries[0]["quantities"], *published]) if n != NAME]
     if not names:
         return None
     header = ["quantity", *(["published"] if published else []), *(["reference"] if reference else [])]
@@ -307,6 +305,7 @@ def write_report(
         "summaries": summarise(metrics),
         "verdict": verdict(metrics),
         "tables": {
+            "Value at (0, x0)": start_table(metrics),
             "Errors and cost": error_table(metrics),
             "Outputs": output_table(metrics),
             "Quantities": quantity_table(metrics),

@@ -13,6 +13,7 @@ from mlpde.exact import exact_solution
 from mlpde.fields import REFERENCE, Fields, sample
 from mlpde.files import replacing
 from mlpde.parallel import on_root
+from mlpde.problem import exact_by_field
 from mlpde.report import write_report
 from mlpde.series import Series, frame_times, sample_series
 from mlpde.slices import slices
@@ -52,14 +53,15 @@ def check_folder(out: str | Path) -> Path:
 @on_root
 def write_comparison(folder: Path, comparison: Comparison) -> None:
     """Everything about a comparison; the folder appears, or is replaced, as a whole."""
-    shown = {REFERENCE: comparison.reference}
+    reference = comparison.reference
+    shown = {} if reference is None else {REFERENCE: reference}
     for label in comparison.solutions:
         typical = comparison.typical(label)
-        shown[label] = typical.aligned(comparison.reference) if typical.is_eigen else typical
+        shown[label] = typical.aligned(reference) if reference and typical.is_eigen else typical
     with replacing(folder) as temporary:
         _write(temporary, comparison.metrics, shown)
-        if comparison.reference.solver != "exact":
-            comparison.reference.save(temporary / "solutions" / REFERENCE)
+        if reference is not None and reference.solver != "exact":
+            reference.save(temporary / "solutions" / REFERENCE)
         for label, several in comparison.solutions.items():
             for solution in several:
                 solution.save(temporary / "solutions" / f"{label}-seed{solution.info['seed']}")
@@ -68,7 +70,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
 @on_root
 def write_solution(folder: Path, solution: Solution, command: str = "") -> None:
     """The same for one solution; its errors are known only if the exact solution is."""
-    exact = getattr(solution.problem, "exact", None) or {}
+    exact = exact_by_field(solution.problem)
     known = all(f.name in exact for f in solution.fields)
     reference = exact_solution(solution.case) if known else None
     metrics = metrics_of(solution.case, reference, {solution.solver: (solution,)}, command)

@@ -24,7 +24,8 @@ from numpy.typing import ArrayLike, NDArray
 from mlpde.errors import InputError, unknown
 from mlpde.files import plain, replacing
 from mlpde.modes import alignment
-from mlpde.problem import Case, Field
+from mlpde.problem import Case, Field, SemilinearParabolic
+from mlpde.start_value import value_of
 
 MODELS = {
     "fem": "reference_fem.function:FiniteElementFunction",
@@ -221,21 +222,33 @@ class Solution:
         }
 
     @cached_property
-    def quantities(self) -> dict[str, float]:
-        """The case's quantities by name, at the default time."""
+    def quantities(self) -> dict[str, Any]:
+        """The case's quantities by name, at the default time; of a SemilinearParabolic also y0, the value at (0, x0).
+
+        Numbers; what a solver knows with an interval is {"value", "ci95", "bias", "lower", "upper"}.
+        """
+        own = dict(self.info.get("quantities", {}))
         if not isinstance(self.case, Case):
-            return dict(self.info.get("quantities", {}))
+            return own
+        if isinstance(self.problem, SemilinearParabolic) and "y0" not in own:
+            own["y0"] = float(self.jets([self.problem.x0], [()])[()][0, 0])
+        if not self.case.quantities:
+            return self.eigenvalue_quantities | own
         from mlpde.formulation import functional
 
         where = (
             self.mesh if self.mesh is not None else self.problem.domain
         )  # of an eigenproblem: of its first mode
-        return self.eigenvalue_quantities | {
-            name: functional.integrate(
-                quantity, self.problem, self.model.jets, where, self.info.get("default_time")
-            )
-            for name, quantity in self.case.quantities.items()
-        }
+        return (
+            self.eigenvalue_quantities
+            | own
+            | {
+                name: functional.integrate(
+                    quantity, self.problem, self.model.jets, where, self.info.get("default_time")
+                )
+                for name, quantity in self.case.quantities.items()
+            }
+        )
 
     def jets(self, points: ArrayLike, derivatives: Iterable[Derivative], t: ArrayLike | None = None) -> Any:
         """Derivatives (n, M) of all components at points (n, d), without the inside test."""
@@ -248,7 +261,8 @@ class Solution:
 
         l2 = |u - r| / |r| in L2; h1 the same in the full H1 norm; max = max |u - r| / max |r|; vectors are
         measured in the Euclidean norm, mean_zero fields are shifted to mean zero first.  In time these hold at the
-        default time, and l2_time is in L2(0, T; L2).  A zero reference gives absolute errors, with "absolute": True.
+        default time, and l2_time is in L2(0, T; L2).  y0 is the error at (0, x0) of a SemilinearParabolic, on the
+        whole space the only one.  A zero reference gives absolute errors, with "absolute": True.
         """
         if [(f.name, f.shape) for f in self.fields] != [(f.name, f.shape) for f in reference.fields]:
             raise InputError(
@@ -257,6 +271,9 @@ class Solution:
             )
         if self.is_eigen:
             return self._mode_errors(reference)
+        start = self._error_at_start(reference)
+        if isinstance(reference.problem, SemilinearParabolic) and reference.problem.domain is None:
+            return {self.fields[0].name: start}
         known = reference.samples
         own = self._sample(known.points, known.weights)
         errors: dict[str, dict[str, Any]] = {}
@@ -270,11 +287,20 @@ class Solution:
         if self.time and reference.time:
             for name, value in self._errors_over_time(reference).items():
                 errors[name]["l2_time"] = value
+        if not start.get("absolute"):  # which would be said of the others too
+            errors[self.fields[0].name] |= start
         return errors
+
+    def _error_at_start(self, reference: Solution) -> dict[str, Any]:
+        """{"y0": error}; empty unless both know the value at (0, x0)."""
+        own, known = (value_of(one.quantities.get("y0")) for one in (self, reference))
+        if own is None or known is None or not isinstance(self.problem, SemilinearParabolic):
+            return {}
+        return {"y0": abs(own - known) / abs(known)} if known else {"y0": abs(own), "absolute": True}
 
     def output_errors(self, reference: Solution) -> dict[str, dict[str, Any]]:
         """Relative l2 and max errors of the case's outputs, on the reference's quadrature points, as in `error`."""
-        if self.is_eigen:
+        if self.is_eigen or not getattr(reference.case, "outputs", {}):
             return {}  # the sign of a mode, and so that of an output, is arbitrary
         points, weights = reference.samples.points, reference.samples.weights
         own, known = self._outputs(points), reference._outputs(points)
@@ -458,12 +484,15 @@ def _facts(problem: Any, mesh: Any) -> dict[str, Any]:
     """The facts about the problem that a saved solution needs: dimension and time."""
     if problem is None:
         return {} if mesh is None else {"dim": mesh.dim}
-    dim = problem.dim if hasattr(problem, "dim") else problem.domain.dim
     time = getattr(problem, "time", None)
     if not time:
-        return {"dim": dim}
-    backward = hasattr(problem, "terminal")
-    return {"dim": dim, "time": [float(t) for t in time], "default_time": float(time[0 if backward else 1])}
+        return {"dim": problem.dim}
+    backward = isinstance(problem, SemilinearParabolic)
+    return {
+        "dim": problem.dim,
+        "time": [float(t) for t in time],
+        "default_time": float(time[0 if backward else 1]),
+    }
 
 
 def _relative(

@@ -41,7 +41,9 @@ def work_figure(metrics: Mapping[str, Any]) -> Figure | None:
         axes.loglog(
             *zip(*levels, strict=True), "x:", color=palette["fem"], label="fem's levels, as it estimates"
         )
-    axes.set(xlabel="CPU seconds", ylabel="relative L2 error")
+    field_wide = any("l2" in e for row in metrics["solutions"] for e in row["errors"].values())
+    kind = "L2 error" if field_wide else "error at (0, x0)"
+    axes.set(xlabel="CPU seconds", ylabel=f"relative {kind}")
     axes.legend(frameon=False, fontsize=8)
     frame(axes)
     return figure
@@ -60,5 +62,6 @@ def _levels(metrics: Mapping[str, Any]) -> list[Point]:
 
 def _point(seconds: float, errors: Mapping[str, Any]) -> Point | None:
     """None where an error is missing, no number, or zero."""
-    worst = max((math.inf if e["l2"] is None else e["l2"] for e in errors.values()), default=0.0)
+    found = [e.get("l2", e.get("y0", 0.0)) for e in errors.values()]
+    worst = max((math.inf if e is None else e for e in found), default=0.0)
     return (seconds, worst) if 0 < worst < math.inf and seconds > 0 else None

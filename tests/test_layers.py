@@ -30,6 +30,8 @@ PICTURES = (
     "mlpde.animation",
     "mlpde.work_precision",
     "mlpde.figures",
+    "mlpde.formatting",
+    "mlpde.start_value",
     "mlpde.report",
 )
 COMPARE = (
@@ -83,6 +85,8 @@ LAYERS = {
     "mlpde.animation": PICTURES,
     "mlpde.work_precision": PICTURES,
     "mlpde.figures": PICTURES,
+    "mlpde.formatting": (),
+    "mlpde.start_value": ("mlpde.formatting",),
     "mlpde.report": PICTURES,
     "mlpde.solving": COMPARE,
     "mlpde.comparison": COMPARE,

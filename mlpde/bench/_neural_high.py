@@ -13,10 +13,10 @@ import ufl
 from geometry import Box
 from mlpde import Case, Dirichlet, Field, Problem
 from mlpde.bench import print_table
+from mlpde.formatting import number
 from mlpde.formulation.residual import strong_form
 from mlpde.formulation.torch_expression import laplacian
 from mlpde.language import total
-from mlpde.report import number
 from mlpde.representation.laplacians import estimated_jets
 from mlpde.representation.networks import MLP
 from mlpde.solvers import solver

@@ -26,8 +26,8 @@ from mlpde.errors import InputError, call_user
 from mlpde.formulation.condition_rows import boundary_rows, condition_rows, initial_rows
 from mlpde.formulation.symbolic import at_zero, expand, nonlinear_part, partials, scalars, tensor
 from mlpde.formulation.torch_expression import Alpha, Jets, Tensor, TorchFunction, layout_of
-from mlpde.formulation.weak_form import Unknown, abstract_omega, rates, weak_form
-from mlpde.language import BOUNDED_DIMENSION, as_expression
+from mlpde.formulation.weak_form import Unknown, abstract_mesh, rates, weak_form
+from mlpde.language import BOUNDED_DIMENSION, as_expression, time_variable
 from mlpde.problem import Field, Problem, exact_by_field
 
 
@@ -300,17 +300,18 @@ def exact_functions(problem: Any) -> dict[str, TorchFunction]:
 
     In time also the derivative by t.
     """
-    dim = problem.domain.dim
-    omega = abstract_omega(problem.domain, time=getattr(problem, "time", None) is not None)
+    dim, mesh = problem.dim, abstract_mesh(problem.dim)
+    x = ufl.SpatialCoordinate(mesh)
+    t = time_variable(ufl.Constant(mesh)) if getattr(problem, "time", None) else None
     exact, result = exact_by_field(problem), {}
     for f in problem.fields:
         if f.name in exact:
-            arguments = (omega.x,) if omega.t is None else (omega.x, omega.t)
+            arguments = (x,) if t is None else (x, t)
             value = call_user(exact[f.name], arguments, f"exact solution of {f.name!r}")
             expression = as_expression(value, f.shape, f"exact solution of {f.name!r}")
             constant = extract_unique_domain(expression) is None
             parts = [expression, uc.Zero((*f.shape, dim)) if constant else ufl.grad(expression)]
-            if omega.t is not None:
-                parts.append(ufl.diff(expression, omega.t))
+            if t is not None:
+                parts.append(ufl.diff(expression, t))
             result[f.name] = TorchFunction([tensor(part) for part in parts], {}, dim)
     return result

@@ -13,8 +13,9 @@ from polynomial import Good, Poor, polynomial
 
 from geometry import cuboid, interval, rectangle
 from mlpde import At, Case, Field, InputError, Problem, Solution, compare, solve
+from mlpde.formatting import number
 from mlpde.plotting import history_figure
-from mlpde.report import number, summarise, verdict
+from mlpde.report import summarise, verdict
 from mlpde.results import rebuild_report
 
 DOMAINS = {
