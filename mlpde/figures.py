@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from mlpde import animation, plotting, spatial
+from mlpde import animation, plotting, spatial, start_figures
 from mlpde.fields import Fields
 from mlpde.rendering import NoRendering
 from mlpde.scales import STYLE
@@ -52,6 +52,12 @@ def make_figures(
         history = plotting.history_figure(dict(reversed(first.items())))
         if history is not None:
             keep("Convergence", history, "history")
+        for title, start in (
+            ("Value at (0, x0)", start_figures.interval_figure(metrics)),
+            ("Value at (0, x0) while it settles", start_figures.settling_figure(metrics)),
+        ):
+            if start is not None:
+                keep(title, start, title)
         work = work_figure(metrics)
         if work is not None:
             keep("Error against work", work, "work")

@@ -32,6 +32,7 @@ PICTURES = (
     "mlpde.figures",
     "mlpde.formatting",
     "mlpde.start_value",
+    "mlpde.start_figures",
     "mlpde.report",
 )
 COMPARE = (
@@ -87,6 +88,7 @@ LAYERS = {
     "mlpde.figures": PICTURES,
     "mlpde.formatting": (),
     "mlpde.start_value": ("mlpde.formatting",),
+    "mlpde.start_figures": PICTURES,
     "mlpde.report": PICTURES,
     "mlpde.solving": COMPARE,
     "mlpde.comparison": COMPARE,

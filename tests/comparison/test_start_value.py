@@ -105,3 +105,21 @@ def test_one_solution_with_its_report(tmp_path, constants):
 def test_quantities_need_a_domain():
     with pytest.raises(InputError, match=r"the whole space: its value at .* is reported by itself, as y0"):
         Case("quadratic", problem(), quantities={"mean": lambda u, omega: u * omega.dx})
+
+
+def test_pictures_of_the_values():
+    from mlpde.start_figures import interval_figure, settling_figure
+
+    case = Case("quadratic", KNOWN, published={"y0": (40.0, "a book")})
+    metrics = compare(case, [Guess(), Guess(interval=False)], seeds=(0, 1)).metrics
+    figure = interval_figure(metrics)
+    assert figure is not None
+    labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert labels == ["guess, seed 0", "guess, seed 1"]  # the others have no interval
+    assert settling_figure(metrics) is None
+    metrics["solutions"][0]["info"]["history"] = [
+        {"step": k, "y0": 40 + 1 / k, "ci95": 0.1} for k in (1, 2, 3)
+    ]
+    settled = settling_figure(metrics)
+    assert settled is not None
+    assert settled.axes[0].get_xlabel() == "step"
