@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from mlpde.errors import InputError
+from mlpde.formulation.balance import check_balance, imbalance
 from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import strong_form
 from mlpde.formulation.space_time import SpaceTime
@@ -31,6 +32,7 @@ from mlpde.solution import Solution
 
 LARGEST_SCALE = 1e6
 ATTAINABLE = 1e-14  # by double precision
+BALANCED = 1e-8  # relative imbalance of the data that is worth no word
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ class RFM:
     def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
         """Solve a problem, steady or in time; larger candidates of a nonlinear one start from the best solution so far.
 
-        Raises InputError for fewer points than features, and if Newton's method fails on every candidate.
+        Raises InputError for fewer points than features, if Newton's method fails on every candidate, and for data that
+        do not balance where the constant function tests nothing but them, as in a pure Neumann problem.
         """
         if self.time_blocks > 1 and problem.time is None:
             raise InputError(
@@ -132,6 +135,8 @@ class RFM:
                 "rfm.global_features are smooth, and the flux differs between the regions "
                 f"{', '.join(map(repr, problem.domain.regions))}: leave them out"
             )
+        uneven = imbalance(problem)
+        check_balance(uneven)
         parts = self._parts(problem)
         if self.partition is not None and len(self.partition) != parts[0].dim:
             raise InputError(
@@ -150,6 +155,13 @@ class RFM:
             probes += search.probes
             when = f"from t = {part.start:g} to {part.end:g}: " if len(parts) > 1 else ""
             warnings += [when + sentence for sentence in search.warnings(blocks[-1])]
+        if any(max(b.errors.values(), default=b.residual) > self.tolerance for b in blocks):
+            warnings += [
+                f"the sources and boundary fluxes of field {name!r} balance up to {value:.1e} of their size only: no "
+                "function meets the equations better than that"
+                for name, value in uneven.items()
+                if value > BALANCED
+            ]
         models = [_model(b, problem) for b in blocks]
         model: Any = models[0]
         if len(parts) > 1:
