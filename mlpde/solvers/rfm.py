@@ -61,7 +61,8 @@ class RFM:
     solutions stay unresolved at corners, and the residual there is large.
     polynomials: as many features as there are monomials of degree <= 3 are polynomials, if that is at most half.
     time_blocks: a problem in time is solved in so many intervals, one after the other; with 1 all at once.  Partition,
-    features, scale and least squares in `Solution.info` are then those of the last one.
+    features, scale and least squares in `Solution.info` are then those of the last one, and those of all are under
+    "time_blocks".
     """
 
     features: int | None = None
@@ -167,7 +168,6 @@ class RFM:
         if len(parts) > 1:
             model = TimeBlocks(tuple(models), tuple(part.end for part in parts[:-1]))
         model = mean_free(model, problem)
-        last = blocks[-1].fit
         errors = {  # those of time blocks add up
             name: {"l2": sum(b.errors.get(name, math.inf) for b in blocks)} for name in blocks[-1].errors
         }
@@ -177,17 +177,12 @@ class RFM:
             "unknowns": sum(b.fit.unknowns for b in blocks),
             "seed": seed,
             "history": monitor.history,
-            "partition": list(last.features.partition.cells),
-            "features": last.features.features,
-            "activation": last.features.activation,
-            "scale": blocks[-1].scale,
-            "polynomials": last.features.polynomials,
-            "corner_functions": [asdict(corner) for corner in last.features.corners],
+            **_facts(blocks[-1], form.linear),
+            "corner_functions": [asdict(corner) for corner in blocks[-1].fit.features.corners],
             "probes": probes,
             "residual": max(b.residual for b in blocks),
             **({"estimated_error": errors} if errors else {}),
-            "least_squares": last.diagnostics,
-            **({"newton": last.newton} if not form.linear else {}),
+            **({"time_blocks": [_facts(b, form.linear) for b in blocks]} if len(blocks) > 1 else {}),
             "warnings": warnings,
         }
         return Solution(self.name, repr(self), problem.fields, model, problem.domain.mesh(), info, problem)
@@ -199,6 +194,20 @@ class RFM:
         start, end = problem.time
         edges = np.linspace(start, end, self.time_blocks + 1).tolist()
         return [SpaceTime(problem.domain, *ends) for ends in itertools.pairwise(edges)]
+
+
+def _facts(found: Judged, linear: bool) -> dict[str, Any]:
+    """What was chosen in one block of time, or in the steady problem, and how it was solved."""
+    return {
+        "partition": list(found.fit.features.partition.cells),
+        "features": found.fit.features.features,
+        "activation": found.fit.features.activation,
+        "scale": found.scale,
+        "polynomials": found.fit.features.polynomials,
+        "residual": found.residual,
+        "least_squares": found.fit.diagnostics,
+        **({"newton": found.fit.newton} if not linear else {}),
+    }
 
 
 def _model(found: Judged, problem: Any) -> Any:
