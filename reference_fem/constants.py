@@ -24,13 +24,12 @@ from dolfinx import fem, la
 from numpy.typing import NDArray
 
 from mlpde.errors import InputError
+from mlpde.formulation.balance import check_balance
 from mlpde.problem import Problem
 from reference_fem.forms import JIT
 from reference_fem.linear import kernel, undetermined
 from reference_fem.linear_solver import Choice, LinearSolver
 from reference_fem.system import System
-
-IMBALANCE = 1e-2  # of the data, relative: more than any mesh's error
 
 
 @dataclass(frozen=True)
@@ -93,16 +92,6 @@ def solve_pinned(
     check_balance(imbalance)
     linear = solver.linear
     return x, {"imbalance": imbalance, "linear_solver": linear.facts, "warnings": linear.warnings}
-
-
-def check_balance(imbalance: dict[str, float]) -> None:
-    """InputError if the data of a field, by name, are out of balance by more than a mesh's error."""
-    for name, value in imbalance.items():
-        if value > IMBALANCE:
-            raise InputError(
-                f"the data of field {name!r} do not balance: the integral of its sources and boundary fluxes is "
-                f"{value:.2g} of their size, so no solution exists; make them balance or add a Dirichlet condition"
-            )
 
 
 class PinnedSolver:

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from petsc4py import PETSc
 
 from mlpde.errors import InputError
+from mlpde.formulation.balance import check_balance
 from mlpde.problem import Problem
 from reference_fem.constants import (
     PinnedSolver,
-    check_balance,
     check_kernel,
     declared,
     integrals,

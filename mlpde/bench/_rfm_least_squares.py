@@ -108,7 +108,7 @@ def main() -> None:
     found = {method: solve(features, groups, method) for method in PUBLISHED}
     referee = found["dense"]
     print_table(
-        "10400 x 3200: 4^2 subdomains, J = 200 (asked: 15 times faster than gelsd, error at most 1.2 times)",
+        "10400 x 3200: 4^2 subdomains, J = 200 (one draw; asked: 15 times faster than gelsd, error at most 1.2 times)",
         ["method", "seconds", "prototype", "faster", "error", "error / gelsd", "iterations"],
         [
             [
@@ -124,7 +124,7 @@ def main() -> None:
         printed = subprocess.check_output([sys.executable, "-c", code], text=True).split()
         table.append([method, *printed[:2], *map(float, printed[2:])])
     print_table(
-        "84k x 25.6k: 16^2 subdomains, J = 100, each in a process of its own (asked: 1 GB)",
+        "84k x 25.6k: 16^2 subdomains, J = 100, one draw, each in a process of its own (asked: 1 GB)",
         ["method", "rows", "columns", "seconds", "MB added", "MB in all", "error"],
         table,
     )
@@ -148,7 +148,7 @@ def growth(dim: int, count: int, grids: tuple[int, ...]) -> None:
                 + [facts.get("iterations", ""), done.error]
             )
     print_table(
-        f"growth in {dim}-D, J = {count} (asked: two-level iterations constant within 20 % from 8^2 to 32^2)",
+        f"growth in {dim}-D, J = {count}, one draw (asked: two-level iterations constant within 20 % from 8^2 to 32^2)",
         ["subdomains", "columns", "method", "seconds", "iterations", "error"],
         table,
     )

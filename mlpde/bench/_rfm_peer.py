@@ -151,9 +151,11 @@ def main() -> None:
         M = settings["features"] * int(np.prod(settings["partition"]))
         for who, figures in (("pyRFM", peers), ("ours", ours)):
             error, seconds, rows = np.median(figures, axis=0)
-            table.append([name, settings["window"], M, who, int(rows), float(error), float(seconds)])
+            table.append(
+                [name, settings["window"], M, who, int(rows), len(figures), float(error), float(seconds)]
+            )
     print_table(
         "pyRFM and ours: tanh, R = 1, the same features and points, median",
-        ["case", "window", "M", "by", "rows", "L2 error of u", "CPU seconds"],
+        ["case", "window", "M", "by", "rows", "seeds", "median L2 error of u", "CPU seconds"],
         table,
     )

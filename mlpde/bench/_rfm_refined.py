@@ -80,7 +80,7 @@ def main() -> None:
     partitions = {f"uniform, {n} x {n}": PartitionOfUnity.grid((0, 0), (1, 1), (n, n)) for n in (4, 6, 8, 10)}
     partitions |= {f"quadtree, cells down to 1/{2**levels}": quadtree(levels) for levels in (3, 4, 5)}
     print_table(
-        f"a peak exp(-1000 r^2): {FEATURES} features a subdomain, sin, R = {SCALE:g}",
+        f"a peak exp(-1000 r^2): {FEATURES} features a subdomain, sin, R = {SCALE:g}, seed 0",
         ["partition", "subdomains", "unknowns", "L2 error", "CPU s"],
         [[label, *fitted(case, reference, partition)] for label, partition in partitions.items()],
     )

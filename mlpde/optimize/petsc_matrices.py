@@ -3,8 +3,10 @@
 Every object has the prefix `rfm_`, so its type is a run-time choice: -rfm_mat_type.
 """
 
+import atexit
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -150,4 +152,12 @@ def unused_options() -> list[str]:
     """The options with our prefix that no object has asked for."""
     PETSc = petsc()
     names = [PREFIX + name for name in PETSc.Options(PREFIX).getAll()]
+    _said_once()
     return [f"-{name}" for name in names if not PETSc.Options().used(name)]
+
+
+@cache
+def _said_once() -> None:
+    """At its end PETSc prints all unused options as raw lines: what it is asked for before then is none of them."""
+    options = petsc().Options(PREFIX)
+    atexit.register(lambda: [options.hasName(name) for name in options.getAll()])

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from mlpde.errors import InputError
+from mlpde.formulation.balance import check_balance, imbalance
 from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import strong_form
 from mlpde.formulation.space_time import SpaceTime
@@ -31,6 +32,7 @@ from mlpde.solution import Solution
 
 LARGEST_SCALE = 1e6
 ATTAINABLE = 1e-14  # by double precision
+BALANCED = 1e-8  # relative imbalance of the data that is worth no word
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class RFM:
     solutions stay unresolved at corners, and the residual there is large.
     polynomials: as many features as there are monomials of degree <= 3 are polynomials, if that is at most half.
     time_blocks: a problem in time is solved in so many intervals, one after the other; with 1 all at once.  Partition,
-    features, scale and least squares in `Solution.info` are then those of the last one.
+    features, scale and least squares in `Solution.info` are then those of the last one, and those of all are under
+    "time_blocks".
     """
 
     features: int | None = None
@@ -112,7 +115,8 @@ class RFM:
     def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
         """Solve a problem, steady or in time; larger candidates of a nonlinear one start from the best solution so far.
 
-        Raises InputError for fewer points than features, and if Newton's method fails on every candidate.
+        Raises InputError for fewer points than features, if Newton's method fails on every candidate, and for data that
+        do not balance where the constant function tests nothing but them, as in a pure Neumann problem.
         """
         if self.time_blocks > 1 and problem.time is None:
             raise InputError(
@@ -132,6 +136,8 @@ class RFM:
                 "rfm.global_features are smooth, and the flux differs between the regions "
                 f"{', '.join(map(repr, problem.domain.regions))}: leave them out"
             )
+        uneven = imbalance(problem)
+        check_balance(uneven)
         parts = self._parts(problem)
         if self.partition is not None and len(self.partition) != parts[0].dim:
             raise InputError(
@@ -150,12 +156,18 @@ class RFM:
             probes += search.probes
             when = f"from t = {part.start:g} to {part.end:g}: " if len(parts) > 1 else ""
             warnings += [when + sentence for sentence in search.warnings(blocks[-1])]
+        if any(max(b.errors.values(), default=b.residual) > self.tolerance for b in blocks):
+            warnings += [
+                f"the sources and boundary fluxes of field {name!r} balance up to {value:.1e} of their size only: no "
+                "function meets the equations better than that"
+                for name, value in uneven.items()
+                if value > BALANCED
+            ]
         models = [_model(b, problem) for b in blocks]
         model: Any = models[0]
         if len(parts) > 1:
             model = TimeBlocks(tuple(models), tuple(part.end for part in parts[:-1]))
         model = mean_free(model, problem)
-        last = blocks[-1].fit
         errors = {  # those of time blocks add up
             name: {"l2": sum(b.errors.get(name, math.inf) for b in blocks)} for name in blocks[-1].errors
         }
@@ -165,17 +177,12 @@ class RFM:
             "unknowns": sum(b.fit.unknowns for b in blocks),
             "seed": seed,
             "history": monitor.history,
-            "partition": list(last.features.partition.cells),
-            "features": last.features.features,
-            "activation": last.features.activation,
-            "scale": blocks[-1].scale,
-            "polynomials": last.features.polynomials,
-            "corner_functions": [asdict(corner) for corner in last.features.corners],
+            **_facts(blocks[-1], form.linear),
+            "corner_functions": [asdict(corner) for corner in blocks[-1].fit.features.corners],
             "probes": probes,
             "residual": max(b.residual for b in blocks),
             **({"estimated_error": errors} if errors else {}),
-            "least_squares": last.diagnostics,
-            **({"newton": last.newton} if not form.linear else {}),
+            **({"time_blocks": [_facts(b, form.linear) for b in blocks]} if len(blocks) > 1 else {}),
             "warnings": warnings,
         }
         return Solution(self.name, repr(self), problem.fields, model, problem.domain.mesh(), info, problem)
@@ -187,6 +194,20 @@ class RFM:
         start, end = problem.time
         edges = np.linspace(start, end, self.time_blocks + 1).tolist()
         return [SpaceTime(problem.domain, *ends) for ends in itertools.pairwise(edges)]
+
+
+def _facts(found: Judged, linear: bool) -> dict[str, Any]:
+    """What was chosen in one block of time, or in the steady problem, and how it was solved."""
+    return {
+        "partition": list(found.fit.features.partition.cells),
+        "features": found.fit.features.features,
+        "activation": found.fit.features.activation,
+        "scale": found.scale,
+        "polynomials": found.fit.features.polynomials,
+        "residual": found.residual,
+        "least_squares": found.fit.diagnostics,
+        **({"newton": found.fit.newton} if not linear else {}),
+    }
 
 
 def _model(found: Judged, problem: Any) -> Any:

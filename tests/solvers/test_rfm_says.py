@@ -70,7 +70,7 @@ def test_a_nonlinear_problem_without_a_solution_is_given_up_soon():
     assert search.failures == 3
 
 
-def test_warnings_of_time_blocks_name_their_interval():
+def test_warnings_and_facts_of_time_blocks_are_those_of_each():
     def heat(u, v, omega):
         return (dt(u) * v + ufl.inner(ufl.grad(u), ufl.grad(v))) * omega.dx
 
@@ -83,8 +83,12 @@ def test_warnings_of_time_blocks_name_their_interval():
         initial=lambda x: ufl.sin(np.pi * x[0]),
     )
     solver = RFM(features=20, partition=(1, 1), activation="sin", scale=1.5, time_blocks=2)
-    warnings = solver.solve(problem).info["warnings"]
-    assert {w.split(":")[0] for w in warnings} == {"from t = 0 to 0.5", "from t = 0.5 to 1"}
+    info = solver.solve(problem).info
+    assert {w.split(":")[0] for w in info["warnings"]} == {"from t = 0 to 0.5", "from t = 0.5 to 1"}
+    first, last = info["time_blocks"]
+    assert first["least_squares"]["rows"] == last["least_squares"]["rows"] > 0
+    assert info["least_squares"] == last["least_squares"] != first["least_squares"]
+    assert info["residual"] == max(first["residual"], last["residual"])
 
 
 @pytest.mark.parametrize("most", [500, 3000])
