@@ -67,8 +67,9 @@ def plain_lines(label: str) -> Display:
         if step < total and time.monotonic() - last < LINE_EVERY:
             return
         last = time.monotonic()
+        left = f", about {seconds * (total - step) / step:.0f} s left" if 0 < step < total else ""
         print(
-            f"{label}: step {step}/{total}  {seconds:.0f} s  {figures_text(figures)}",
+            f"{label}: step {step}/{total}  {seconds:.0f} s{left}  {figures_text(figures)}",
             file=sys.stderr,
             flush=True,
         )

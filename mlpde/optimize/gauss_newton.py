@@ -84,18 +84,22 @@ def gauss_newton(
 class _Model:
     """The linear model r + J p in the coordinates c of p = V c."""
 
-    left: torch.Tensor  # (N, k): Q U, k = min(N, P)
-    values: torch.Tensor  # (k,)
+    jacobian: torch.Tensor  # (N, P)
+    values: torch.Tensor  # (k,), k = min(N, P)
     right: torch.Tensor  # (P, k): V
-    projected: torch.Tensor  # (k,): (Q U)^T r
+    projected: torch.Tensor  # (k,): U^T r
 
     @staticmethod
     def of(r: torch.Tensor, jacobian: torch.Tensor) -> "_Model":
-        wide = jacobian.shape[0] < jacobian.shape[1]
-        q, triangle = torch.linalg.qr(jacobian.T if wide else jacobian)
-        u, values, vh = torch.linalg.svd(triangle, full_matrices=False)
-        left, right = (vh.T, q @ u) if wide else (q @ u, vh.T)
-        return _Model(left, values, right, left.T @ r)
+        count, size = jacobian.shape
+        if count < size:
+            q, triangle = torch.linalg.qr(jacobian.T)
+            u, values, vh = torch.linalg.svd(triangle, full_matrices=False)
+            return _Model(jacobian, values, q @ u, vh @ r)
+        # the triangle of (J, r) has Q^T r as its last column: Q, as costly as the triangle, need not be known
+        triangle = torch.linalg.qr(torch.cat([jacobian, r[:, None]], 1), mode="r").R[:size]
+        u, values, vh = torch.linalg.svd(triangle[:, :size], full_matrices=False)
+        return _Model(jacobian, values, vh.T, u.T @ triangle[:, size])
 
     @property
     def floor(self) -> float:
@@ -131,7 +135,7 @@ class _Model:
         predicted = 0.5 * float((self.projected**2 * (1.0 - (value / damping) ** 2)).sum())
         r, size = residual(theta + self.right @ c), float(c.norm())
         for _ in range(CORRECTIONS):
-            correction = -(s * (self.left.T @ r) + value * c) / damping
+            correction = -(self.right.T @ (self.jacobian.T @ r) + value * c) / damping
             new_size = float(correction.norm())
             if not new_size < CONTRACTION * size:
                 break

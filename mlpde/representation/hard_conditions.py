@@ -19,9 +19,11 @@ from numpy.polynomial import chebyshev
 from geometry.pieces import Arc, Piece
 from mlpde.errors import InputError
 from mlpde.formulation.residual import PointwiseRows, StrongForm
+from mlpde.formulation.space_time import SpaceTime
 from mlpde.formulation.torch_expression import Alpha, Jets
 from mlpde.representation.differentiation import at_points, jet_of
 from mlpde.representation.distances import CLOSE, Distance, distance, inverse_weights, meet
+from mlpde.representation.hard_interval import IntervalDistance, IntervalLift, interval_conditions
 from mlpde.representation.jets import Channels, product
 from mlpde.representation.network import Network
 
@@ -77,16 +79,16 @@ class Hard:
     smooth: they have no singular point on the boundary, where derivatives are not bounded.
     """
 
-    distances: tuple[Distance | None, ...]
-    lifts: tuple[Lift | None, ...]
+    distances: tuple[Distance | IntervalDistance | None, ...]
+    lifts: tuple[Lift | IntervalLift | None, ...]
     smooth: bool
 
     def factor(self, x: torch.Tensor) -> torch.Tensor:
-        """The distances (n, M) at points (n, 2)."""
+        """The distances (n, M) at points (n, D)."""
         return torch.stack([torch.ones_like(x[:, 0]) if d is None else d(x) for d in self.distances], 1)
 
     def offset(self, x: torch.Tensor) -> torch.Tensor:
-        """The lifts (n, M) at points (n, 2)."""
+        """The lifts (n, M) at points (n, D)."""
         return torch.stack([torch.zeros_like(x[:, 0]) if lift is None else lift(x) for lift in self.lifts], 1)
 
 
@@ -138,10 +140,20 @@ class HardNetwork:
 
 
 def hard_conditions(form: StrongForm, domain: Any) -> Hard:
-    """The distance functions and lifts for the Dirichlet rows of a form.
+    """The distance functions and lifts for the Dirichlet rows of a form; on an interval for the initial rows as well.
 
-    InputError where there are none: a boundary neither straight nor circular, no plane domain, data that jump.
+    InputError where there are none: a boundary neither straight nor circular, a domain in space, or one in the plane in
+    time, data that jump or do not agree at a corner of an interval and a time span.
     """
+    in_time = isinstance(domain, SpaceTime)
+    if domain.dim - in_time == 1:
+        found = interval_conditions(form, domain)
+        return Hard(tuple(d for d, _ in found), tuple(lift for _, lift in found), smooth=True)
+    if in_time:
+        raise InputError(
+            f"conditions in time can be hard on an interval only, not on a domain of {domain.dim - 1} dimensions: use "
+            'conditions="soft"'
+        )
     data = [
         (component, piece, rows.where, values)
         for rows in form.rows

@@ -14,6 +14,7 @@ from mlpde.representation.corner_functions import CornerFunction
 from mlpde.representation.distances import Distance, Wall
 from mlpde.representation.features import Corner, LogDistance, WallDistance
 from mlpde.representation.hard_conditions import Hard, HardNetwork, Lift, Trace
+from mlpde.representation.hard_interval import End, IntervalDistance, IntervalLift, Series
 from mlpde.representation.heat_layers import HeatLayer
 from mlpde.representation.network import Network
 from mlpde.representation.networks import NETWORKS
@@ -217,6 +218,7 @@ PARTS: dict[str, Any] = {
     part.__name__: part
     for part in (*NETWORKS, WindowedNetwork, HardNetwork, Hard, Lift, Trace, Distance, Wall, Segment, Arc)
     + (Corner, CornerFunction, LogDistance, WallDistance, HeatLayer, StokesCorner, WithFlows)
+    + (IntervalDistance, IntervalLift, End, Series)
 }
 
 

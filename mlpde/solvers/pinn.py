@@ -42,6 +42,7 @@ HELD_OUT = 1000  # independent points that judge a solution
 CANDIDATES = 10  # points from which one is drawn by its residual
 JUDGED = 200  # times that a long run looks at the independent points
 STEPS = {"gauss_newton": 120, "broyden": 3000, "lbfgs": 10_000, "adam": 20_000}
+CONDITIONS = ("dirichlet", "initial")  # kinds of rows that can be hard
 Conditions = Literal["auto", "hard", "soft"]
 Optimizer = Literal["auto", "gauss_newton", "broyden", "lbfgs", "adam"]
 
@@ -52,7 +53,8 @@ class PINN:
 
     width, depth, activation: the network's hidden layers.
     conditions: Dirichlet conditions "hard", as u = lift + distance * network, for boundaries of straight and circular
-        pieces; "soft", as rows; "auto": hard where distance and lift are smooth.
+        pieces, and on an interval, there with the initial ones; "soft", as rows; "auto": hard where distance and lift
+        are smooth, in time soft.
     inputs: what the network takes beside the coordinates: corner functions, log r of holes, layers of
         heat that sets in at the start, distances of boundaries.
     points: collocation points inside the domain; None: three equations for each parameter, at most 5000 points.
@@ -94,7 +96,7 @@ class PINN:
         box = tuple(map(float, lower)), tuple(map(float, upper))
         further = features(form, domain, self.inputs)
         network = MLP(lower.size, form.components, *box, self.width, self.depth, self.activation, further)
-        if self.conditions == "soft" or not any(rows.kind == "dirichlet" for rows in form.rows):
+        if self.conditions == "soft" or not any(rows.kind in CONDITIONS for rows in form.rows):
             return self._with_flows(network, form, domain)
         try:
             hard = hard_conditions(form, domain)
@@ -102,8 +104,9 @@ class PINN:
             if self.conditions == "hard":
                 raise
             return self._with_flows(network, form, domain)  # "auto"; `info` says so
-        smooth = hard.smooth or self.conditions == "hard"
-        return HardNetwork(network, hard) if smooth else self._with_flows(network, form, domain)
+        # in time the lift is the start's for ever: of what decays, the network would first have to learn to cancel it
+        suited = (hard.smooth and not isinstance(domain, SpaceTime)) or self.conditions == "hard"
+        return HardNetwork(network, hard) if suited else self._with_flows(network, form, domain)
 
     def _with_flows(self, network: MLP, form: StrongForm, domain: Any) -> MLP | WithFlows:
         flows = stokes_corners(form, domain) if "corners" in self.inputs else ()
@@ -204,7 +207,7 @@ class PINN:
         """The rows to train on: without those that hard conditions satisfy."""
         located = collocate(form, domain, inside)
         if isinstance(network, HardNetwork):
-            located = [part for part in located if part.rows.kind != "dirichlet"]
+            located = [part for part in located if part.rows.kind not in CONDITIONS]
         return network_rows(network, theta, located, domain)
 
     def _drawn(

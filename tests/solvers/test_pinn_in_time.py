@@ -8,6 +8,7 @@ from scipy.special import erfc
 from geometry import interval, rectangle
 from mlpde import Case, Field, Periodic, Problem, case_files, dt
 from mlpde.exact import exact_solution
+from mlpde.solution import Solution
 from mlpde.solvers import solver
 from mlpde.solving import solve
 
@@ -77,3 +78,14 @@ def test_heat_that_sets_in_at_the_start_is_followed_from_the_first_moment():
         z = x[:, 1] / (2 * t**0.5)
         exact = 2 * t**0.5 * (np.exp(-(z**2)) / np.pi**0.5 - z * erfc(z))
         assert np.abs(solution(x, t=t) - exact).max() < 1e-3 * t**0.5
+
+
+def test_hard_conditions_in_time_hold_exactly_and_are_restored_from_a_file(tmp_path):
+    case = case_files.load("burgers_1d")
+    solution = solve(case, solver("pinn", width=6, depth=1, iterations=2, conditions="hard"))
+    assert solution.info["conditions"] == "hard"
+    x = np.linspace(-1.0, 1.0, 21)[:, None]
+    assert np.abs(solution(x, t=0.0) + np.sin(np.pi * x[:, 0])).max() < 1e-12
+    assert np.abs(solution([(-1.0,), (1.0,)], t=0.7)).max() < 1e-12
+    restored = Solution.load(solution.save(tmp_path / "saved"))
+    assert np.array_equal(restored(x, t=0.5), solution(x, t=0.5))

@@ -1,0 +1,13 @@
+"""What a long run shows without a terminal."""
+
+from mlpde import progress
+
+
+def test_lines_tell_the_time_that_is_left(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
+    show = progress.plain_lines("pinn")
+    show(10, 40, 20.0, {"loss": 0.5})
+    show(40, 40, 80.0, {"loss": 0.25})
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "pinn: step 10/40  20 s, about 60 s left  loss 5.0e-01"
+    assert last == "pinn: step 40/40  80 s  loss 2.5e-01"
