@@ -26,7 +26,6 @@ from mlpde.formulation.residual import PointwiseRows, StrongForm, strong_form
 from mlpde.formulation.sampling import collocate, relative_residual
 from mlpde.monitor import Monitor
 from mlpde.optimize.memory import check_memory, fits
-from mlpde.optimize.quasi_newton import FORGOTTEN
 from mlpde.problem import Eigenproblem, Problem
 from mlpde.representation.features import Corner, Feature, features
 from mlpde.representation.hard_conditions import Hard, HardNetwork, hard_conditions
@@ -126,8 +125,6 @@ class DeepRitz:
             monitor=monitor,
         )
         theta, reason = training.run(theta)
-        if training.forgotten:
-            warnings.append(FORGOTTEN)
         if strong is not None and not training.judged <= self.tolerance:
             warnings.append(
                 f"the relative residual on independent points is {training.judged:.1e}, above the tolerance "

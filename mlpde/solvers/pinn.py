@@ -25,7 +25,6 @@ from mlpde.monitor import Monitor
 from mlpde.optimize.gauss_newton import State as GaussNewtonState
 from mlpde.optimize.memory import check_memory
 from mlpde.optimize.minimise import State, affordable, minimise, restored, saved
-from mlpde.optimize.quasi_newton import FORGOTTEN
 from mlpde.representation.features import features
 from mlpde.representation.hard_conditions import HardNetwork, hard_conditions
 from mlpde.representation.models import NetworkModel, mean_free
@@ -167,7 +166,7 @@ class PINN:
                 judges, lambda part, alphas: network.jets(theta, part.points, alphas), form.free
             )
         reason = "tolerance" if judged <= self.tolerance else result.reason
-        warnings = [FORGOTTEN] if earlier is not None and method == "lbfgs" else []
+        warnings = []
         if reason != "tolerance":
             warnings.append(
                 f"the relative residual on independent points is {judged:.1e}, above the tolerance "

@@ -39,6 +39,7 @@ class Interrupted(Exception):
         {"conditions": "multipliers", "iterations": 6},
         {"conditions": "hard", "optimizer": "broyden", "iterations": 300},
         {"conditions": "multipliers", "optimizer": "broyden", "iterations": 400},
+        {"conditions": "multipliers", "optimizer": "lbfgs", "iterations": 400},
         {"conditions": "penalty", "sampling": "random", "iterations": 300},
     ],
 )
