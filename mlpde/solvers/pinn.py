@@ -124,6 +124,11 @@ class PINN:
         count = self.points or min(
             math.ceil(share * ROWS_PER_PARAMETER * network.size / form.components), MOST_POINTS
         )
+        remedy = 'fewer points, a smaller network, or optimizer="lbfgs"'
+        if (
+            self.optimizer == "gauss_newton"
+        ):  # the rows inside alone, before the network is evaluated at all points
+            check_memory(count * form.components, network.size, "Gauss-Newton", remedy)
         held_out = domain.interior(HELD_OUT, rule="uniform", seed=seed + 1)
         judges = collocate(form, domain, held_out, seed=seed + 1)
         start, inside = network.initial(seed), domain.interior(count, rule="sobol", seed=seed)
@@ -134,7 +139,6 @@ class PINN:
         rows = self._rows(form, domain, network, start, inside)
         method = self.optimizer if self.optimizer != "auto" else affordable(rows.count, network.size)
         if method == "gauss_newton":
-            remedy = 'fewer points, a smaller network, or optimizer="lbfgs"'
             check_memory(rows.count, network.size, "Gauss-Newton", remedy)
         steps = self.iterations or STEPS[method]
         every = 1 if method == "gauss_newton" else max(1, steps // JUDGED)

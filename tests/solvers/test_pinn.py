@@ -185,3 +185,9 @@ def test_several_equations_at_a_point_make_for_fewer_points():
         for problem in (poisson(rectangle(0.0, 0.0, 1.0, 1.0)), clamped)
     )
     assert two["points"] / one["points"] == pytest.approx(two["unknowns"] / one["unknowns"] / 2, rel=0.15)
+
+
+def test_rows_that_do_not_fit_into_the_memory_are_refused_before_they_are_built(monkeypatch):
+    monkeypatch.setattr(PINN, "_rows", lambda *args: pytest.fail("rows were built"))
+    with pytest.raises(InputError, match="GiB for 1000000 rows"):
+        PINN(width=2000, points=1_000_000, optimizer="gauss_newton").solve(manufactured())
