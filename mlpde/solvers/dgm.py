@@ -211,6 +211,8 @@ class _Progress:
     def _judge(self, theta: torch.Tensor, loss: float, step: int, every: int) -> None:
         total = self.solver.steps + self.solver.refine
         if step % every and step not in (self.solver.steps, total):
+            if step == 1:
+                self.monitor.update(step, total, loss=loss)
             return
 
         def state(part: Located, alphas: Iterable[Alpha]) -> Jets:
