@@ -9,16 +9,17 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from mlpde.optimize import first_order, gauss_newton, quasi_newton
+from mlpde.optimize import first_order, gauss_newton, natural_gradient, quasi_newton
 from mlpde.optimize.result import Result
 
 STATES = {
     "gauss_newton": gauss_newton.State,
+    "natural_gradient": natural_gradient.State,
     "broyden": quasi_newton.State,
     "lbfgs": quasi_newton.State,
     "adam": first_order.State,
 }
-State = gauss_newton.State | quasi_newton.State | first_order.State
+State = gauss_newton.State | natural_gradient.State | quasi_newton.State | first_order.State
 
 LARGEST_FACTORISATION = 4e10  # N P min(N, P): some ten seconds on one core
 
