@@ -17,7 +17,7 @@ from mlpde.formulation.energy_points import Integral, at_random, by_quadrature, 
 from mlpde.monitor import Monitor
 from mlpde.optimize import first_order
 from mlpde.optimize.minimise import restored, saved
-from mlpde.optimize.natural_gradient import natural_gradient
+from mlpde.optimize.natural_gradient import State, natural_gradient
 from mlpde.problem import Eigenproblem, Problem
 from mlpde.representation.hard_conditions import HardNetwork, hard_conditions
 from mlpde.representation.importance import ProductDensity
@@ -137,7 +137,7 @@ def train_modes(
     network: Any = make(sum(f.size for f in problem.fields))
     trained = forms
     if published is not None and published.penalty is not None:
-        trained = _penalised(problem, forms, network, published, seed)
+        trained = _penalised(problem, forms, network, published.points, published.penalty, seed)
     else:
         network = _constrained(network, static)
     rounds, steps = (ROUNDS, ROUND_STEPS) if meshless else (1, STEPS)
@@ -165,15 +165,11 @@ def train_modes(
             else:
                 parts = forms.by_quadrature(domain, points)
             sums = RayleighQuotient(network, *parts, known)
-            theta = natural_gradient(
-                sums,
-                theta,
-                max_iterations=steps,
-                callback=lambda s, sums=sums: progress.after(
-                    "natural_gradient", steps, s, sums.value(s.theta)
-                ),
-                state=state,
-            ).theta
+
+            def after(state: State, sums: RayleighQuotient = sums) -> None:
+                progress.after("natural_gradient", steps, state, sums.value(state.theta))
+
+            theta = natural_gradient(sums, theta, max_iterations=steps, callback=after, state=state).theta
         if (stage + 1) % rounds == 0:
             progress.done.append(theta)
     density = progress.density
@@ -226,15 +222,17 @@ def _by_adam(
     ).theta
 
 
-def _penalised(problem: Eigenproblem, forms: Forms, network: Network, published: Descent, seed: int) -> Forms:
+def _penalised(
+    problem: Eigenproblem, forms: Forms, network: Network, points: int, penalty: float, seed: int
+) -> Forms:
     """The forms with beta m(u, v) on the Dirichlet boundary."""
     domain = problem.domain
     if len(problem.fields) > 1 or any(c.component is not None for c in problem.dirichlet):
         raise InputError('deep_ritz takes eigenproblems of one field with conditions="penalty"')
     names = sorted({name for c in problem.dirichlet for name in c.boundaries(domain)})
-    inside, _ = forms.at_random(domain, published.points, seed)
+    inside, _ = forms.at_random(domain, points, seed)
     size = NetworkEnergy(network, inside, ()).stiffness(network.initial(seed))
-    beta = published.penalty * size / float(np.ptp(domain.bounding_box, axis=0).min())
+    beta = penalty * size / float(np.ptp(domain.bounding_box, axis=0).min())
 
     def stiffness(u: Any, v: Any, omega: Any) -> Any:
         walls = [beta * ufl.inner(u, v) * omega.ds(name) for name in names]

@@ -19,7 +19,7 @@ STATES = {
     "lbfgs": quasi_newton.State,
     "adam": first_order.State,
 }
-State = gauss_newton.State | natural_gradient.State | quasi_newton.State | first_order.State
+State = gauss_newton.State | quasi_newton.State | first_order.State
 
 LARGEST_FACTORISATION = 4e10  # N P min(N, P): some ten seconds on one core
 
@@ -78,7 +78,7 @@ def minimise(
     return quasi(rows.loss_and_gradient, theta, max_iterations=max_iterations, callback=callback, state=state)
 
 
-def saved(method: str, state: State) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def saved(method: str, state: State | natural_gradient.State) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """A state as arrays and settings."""
     arrays, settings = {}, {"method": method}
     for f in fields(state):
