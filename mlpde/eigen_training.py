@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+import ufl
 
 from mlpde.errors import InputError
 from mlpde.formulation.energy import Density, energy_densities
-from mlpde.formulation.energy_points import Integral, by_quadrature, dirichlet_form
+from mlpde.formulation.energy_points import Integral, at_random, by_quadrature, dirichlet_form
 from mlpde.monitor import Monitor
+from mlpde.optimize import first_order
+from mlpde.optimize.minimise import restored, saved
 from mlpde.optimize.natural_gradient import State, natural_gradient
 from mlpde.problem import Eigenproblem, Problem
 from mlpde.representation.hard_conditions import HardNetwork, hard_conditions
 from mlpde.representation.importance import ProductDensity
 from mlpde.representation.models import NetworkModel
 from mlpde.representation.network import Network
+from mlpde.representation.network_energy import NetworkEnergy
 from mlpde.representation.network_modes import NetworkModes
 from mlpde.representation.product_window import WindowedNetwork
 from mlpde.representation.rayleigh import RayleighQuotient, rayleigh_ritz
@@ -27,6 +32,7 @@ STEPS = 25  # natural gradients a mode, at fixed points
 ROUNDS, ROUND_STEPS = 10, 4  # in many dimensions: new points, then steps
 SAMPLE = 8192  # points in many dimensions
 JUDGED = 8  # times as many independent points for the eigenvalues
+JUDGED_EVERY = 100  # steps of Adam
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,70 @@ class Forms:
             by_quadrature(self.mass, (), domain, count, 0.0)[0],
         )
 
+    def at_random(self, domain: Any, count: int, seed: int) -> tuple[list[Integral], list[Integral]]:
+        """Their sums over `count` uniform points inside, and some on the boundary."""
+        return (
+            at_random(self.stiffness, (), domain, count, 0.0, seed)[0],
+            at_random(self.mass, (), domain, count, 0.0, seed)[0],
+        )
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Adam at `points` fresh uniform points in each step, as published.
+
+    penalty: u = 0 on the boundary by beta |u|^2, beta the penalty times the stiffness over the length; None: exactly.
+    """
+
+    iterations: int
+    learning_rate: float
+    points: int
+    penalty: float | None
+
+
+@dataclass
+class _Progress:
+    """Where a run is: the finished modes, the stage (counted over all modes) and its state, if it has begun."""
+
+    monitor: Monitor
+    density: ProductDensity
+    total: int
+    done: list[torch.Tensor] = field(default_factory=list)
+    stage: int = 0
+    state: Any = None
+
+    def resume(self) -> None:
+        """Go on from the monitor's checkpoint, if there is one."""
+        found = self.monitor.resume()
+        if found is None:
+            return
+        arrays, settings = dict(found[0]), dict(found[1])
+        self.density = replace(self.density, probabilities=arrays.pop("probabilities"))
+        self.stage = settings.pop("stage")
+        self.done = [torch.as_tensor(arrays.pop(f"mode.{k}")) for k in range(settings.pop("modes"))]
+        self.state = restored(arrays, settings)
+
+    def after(self, method: str, steps: int, state: Any, quotient: float) -> None:
+        """After a step of a stage of `steps`: tell, save."""
+        self.monitor.update(self.stage * steps + state.iteration, self.total, loss=quotient)
+        if self.monitor.due:
+            arrays, settings = saved(method, state)
+            arrays |= {f"mode.{k}": theta.numpy() for k, theta in enumerate(self.done)}
+            arrays["probabilities"] = self.density.probabilities
+            self.monitor.checkpoint(arrays, settings | {"stage": self.stage, "modes": len(self.done)})
+
 
 def train_modes(
-    problem: Eigenproblem, make: Callable[[int], Network], points: int, seed: int, monitor: Monitor
+    problem: Eigenproblem,
+    make: Callable[[int], Network],
+    points: int,
+    seed: int,
+    monitor: Monitor,
+    published: Descent | None = None,
 ) -> tuple[NetworkModes, int]:
     """The modes and the number of parameters of each; make(components): a network, points: of the quadrature.
+
+    By natural gradients, at quadrature points or, without a mesh, where the mode is large; or as `published`.
 
     Raises InputError if a form is not symmetric, if eigenvalues near a target are asked for, or if no distance function
     makes u = 0 on the Dirichlet boundary.
@@ -69,41 +134,111 @@ def train_modes(
     meshless = not hasattr(domain, "mesh")
     if meshless and any(d.kind == "boundary" for d in (*forms.stiffness, *forms.mass)):
         raise InputError("deep_ritz takes eigenproblems without a mesh only without boundary integrals")
-    models: list[NetworkModel] = []
-    total = problem.count * (ROUNDS * ROUND_STEPS if meshless else STEPS)
-    density = ProductDensity.uniform(np.asarray(domain.bounding_box))
-    for k in range(problem.count):
-        network = _constrained(make(sum(f.size for f in problem.fields)), static)
-        theta = network.initial(seed + 1000 * k)
-        known = [_jets(model) for model in models]
-
-        def descend(sums: RayleighQuotient, start: torch.Tensor, steps: int, done: int) -> torch.Tensor:
-            def after(state: State) -> None:
-                monitor.update(done + state.iteration, total, loss=sums.value(state.theta))
-
-            return natural_gradient(sums, start, max_iterations=steps, callback=after).theta
-
-        if meshless:
-            for part in range(k * ROUNDS, (k + 1) * ROUNDS):
-                draw = seed + 1000 * part
-                density = _followed(density, network, theta, draw)
-                sums = RayleighQuotient(network, *forms.at(*density.sample(SAMPLE, draw + 1)), known)
-                theta = descend(sums, theta, ROUND_STEPS, part * ROUND_STEPS)
+    network: Any = make(sum(f.size for f in problem.fields))
+    trained = forms
+    if published is not None and published.penalty is not None:
+        trained = _penalised(problem, forms, network, published.points, published.penalty, seed)
+    else:
+        network = _constrained(network, static)
+    rounds, steps = (ROUNDS, ROUND_STEPS) if meshless else (1, STEPS)
+    if published is not None:
+        rounds, steps = 1, published.iterations
+    box = ProductDensity.uniform(np.asarray(domain.bounding_box))
+    progress = _Progress(monitor, box, problem.count * rounds * steps)
+    progress.resume()
+    theta = network.initial(seed)
+    for stage in range(progress.stage, problem.count * rounds):
+        progress.stage, state, progress.state = stage, progress.state, None
+        if state is not None:
+            theta = state.theta
+        elif stage % rounds == 0:
+            theta = network.initial(seed + 1000 * (stage // rounds))
+        known = [partial(network.jets, mode) for mode in progress.done]
+        if published is not None:
+            theta = _by_adam(network, trained, known, domain, published, seed, theta, progress, state)
         else:
-            sums = RayleighQuotient(network, *forms.by_quadrature(domain, points), known)
-            theta = descend(sums, theta, STEPS, k * STEPS)
-        models.append(NetworkModel(network, theta, torch.zeros(len(problem.fields), dtype=torch.float64)))
+            if meshless:
+                draw = seed + 1000 * stage
+                if state is None:
+                    progress.density = _followed(progress.density, network, theta, draw)
+                parts = forms.at(*progress.density.sample(SAMPLE, draw + 1))
+            else:
+                parts = forms.by_quadrature(domain, points)
+            sums = RayleighQuotient(network, *parts, known)
+
+            def after(state: State, sums: RayleighQuotient = sums) -> None:
+                progress.after("natural_gradient", steps, state, sums.value(state.theta))
+
+            theta = natural_gradient(sums, theta, max_iterations=steps, callback=after, state=state).theta
+        if (stage + 1) % rounds == 0:
+            progress.done.append(theta)
+    density = progress.density
+    if meshless and published is not None:
+        for k in range(ROUNDS):
+            density = _followed(density, network, progress.done[0], seed + k)
     independent = (
         forms.at(*density.sample(JUDGED * SAMPLE, seed + 999_999))
         if meshless
         else forms.by_quadrature(domain, JUDGED * points)
     )
-    values, mixing = rayleigh_ritz(*independent, [_jets(model) for model in models])
-    return NetworkModes(values.numpy(), tuple(models), mixing.numpy()), models[0].network.size
+    values, mixing = rayleigh_ritz(*independent, [partial(network.jets, mode) for mode in progress.done])
+    constants = torch.zeros(len(problem.fields), dtype=torch.float64)
+    models = tuple(NetworkModel(network, mode, constants) for mode in progress.done)
+    return NetworkModes(values.numpy(), models, mixing.numpy()), network.size
 
 
-def _jets(model: NetworkModel) -> Callable:
-    return lambda points, alphas: model.network.jets(model.parameters, points, alphas)
+def _by_adam(
+    network: Any,
+    forms: Forms,
+    known: Sequence[Callable],
+    domain: Any,
+    published: Descent,
+    seed: int,
+    theta: torch.Tensor,
+    progress: _Progress,
+    state: Any,
+) -> torch.Tensor:
+    step = state.iteration if state is not None else 0
+
+    def quotient(theta: torch.Tensor) -> tuple[float, torch.Tensor]:
+        fresh = int(np.random.SeedSequence([seed, progress.stage, step]).generate_state(1)[0])
+        sums = RayleighQuotient(network, *forms.at_random(domain, published.points, fresh), known)
+        return sums.loss_and_gradient(theta)
+
+    def after(state: first_order.State) -> None:
+        nonlocal step
+        step = state.iteration
+        if step % JUDGED_EVERY == 0 or step == published.iterations:
+            progress.after("adam", published.iterations, state, state.loss)
+
+    return first_order.first_order(
+        quotient,
+        theta,
+        learning_rate=published.learning_rate,
+        schedule="cosine",
+        max_iterations=published.iterations,
+        callback=after,
+        state=state,
+    ).theta
+
+
+def _penalised(
+    problem: Eigenproblem, forms: Forms, network: Network, points: int, penalty: float, seed: int
+) -> Forms:
+    """The forms with beta m(u, v) on the Dirichlet boundary."""
+    domain = problem.domain
+    if len(problem.fields) > 1 or any(c.component is not None for c in problem.dirichlet):
+        raise InputError('deep_ritz takes eigenproblems of one field with conditions="penalty"')
+    names = sorted({name for c in problem.dirichlet for name in c.boundaries(domain)})
+    inside, _ = forms.at_random(domain, points, seed)
+    size = NetworkEnergy(network, inside, ()).stiffness(network.initial(seed))
+    beta = penalty * size / float(np.ptp(domain.bounding_box, axis=0).min())
+
+    def stiffness(u: Any, v: Any, omega: Any) -> Any:
+        walls = [beta * ufl.inner(u, v) * omega.ds(name) for name in names]
+        return sum(walls, problem.stiffness(u, v, omega))
+
+    return replace(forms, stiffness=energy_densities(Problem(domain, list(problem.fields), stiffness)))
 
 
 def _followed(density: ProductDensity, network: Any, theta: torch.Tensor, seed: int) -> ProductDensity:

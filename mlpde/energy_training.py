@@ -52,7 +52,6 @@ class Training:
     judged: float = math.nan
     best: tuple[float, torch.Tensor] | None = None
     worse: int = 0
-    forgotten: bool = False  # L-BFGS went on from a checkpoint
     rounds: int = 0  # that are over, the multipliers' update included
 
     def run(self, theta: torch.Tensor) -> tuple[torch.Tensor, str]:
@@ -167,7 +166,6 @@ class Training:
             return None
         arrays, settings = {name: torch.as_tensor(a) for name, a in saved[0].items()}, dict(saved[1])
         self.judged, self.worse, self.rounds = (settings.pop(name) for name in ("judged", "worse", "rounds"))
-        self.forgotten = self.method == "lbfgs"
         if "best" in arrays:
             self.best = (settings.pop("best"), arrays.pop("best"))
         if arrays["theta"].shape != theta.shape:

@@ -9,11 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from mlpde.optimize import first_order, gauss_newton, quasi_newton
+from mlpde.optimize import first_order, gauss_newton, natural_gradient, quasi_newton
 from mlpde.optimize.result import Result
 
 STATES = {
     "gauss_newton": gauss_newton.State,
+    "natural_gradient": natural_gradient.State,
     "broyden": quasi_newton.State,
     "lbfgs": quasi_newton.State,
     "adam": first_order.State,
@@ -77,7 +78,7 @@ def minimise(
     return quasi(rows.loss_and_gradient, theta, max_iterations=max_iterations, callback=callback, state=state)
 
 
-def saved(method: str, state: State) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def saved(method: str, state: State | natural_gradient.State) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """A state as arrays and settings."""
     arrays, settings = {}, {"method": method}
     for f in fields(state):

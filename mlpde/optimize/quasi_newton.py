@@ -19,17 +19,21 @@ from mlpde.optimize.first_order import LossAndGradient
 from mlpde.optimize.result import Result
 
 MEMORY = 50  # pairs that L-BFGS keeps
-FORGOTTEN = "L-BFGS went on without its memory of past steps: the result is not quite that of a run in one go"
 
 
 @dataclass(frozen=True)
 class State:
-    """Everything that a resumed run needs: inverse (P, P) approximates the inverse of the second derivative."""
+    """Everything that a resumed run needs.
+
+    inverse (P, P): of the second derivative, approximately.  pairs (2K, P): L-BFGS's memory of K steps, each followed
+    by the gradient's change.
+    """
 
     theta: torch.Tensor
     iteration: int = 0
     loss: float = float("nan")
     inverse: torch.Tensor | None = None
+    pairs: torch.Tensor | None = None
 
 
 def self_scaled_broyden(
@@ -115,41 +119,59 @@ def lbfgs(
     callback: Callable[[State], bool | None] | None = None,
     state: State | None = None,
 ) -> Result[State]:
-    """As `self_scaled_broyden`, by SciPy's L-BFGS-B, whose line search satisfies the strong Wolfe conditions.
+    """As `self_scaled_broyden`, with the last 50 pairs of steps and changes in place of the matrix.
 
-    A resumed run starts with an empty memory of past steps.
+    Nocedal and Wright, Numerical Optimization, 2006, algorithm 7.4.  Its own loop, as SciPy's and PyTorch's cannot go
+    on from a saved memory, or leave out pairs once the loss is small.
     """
     state = state or State(theta0.detach().clone())
-    first, latest = state, state
+    latest: tuple[torch.Tensor, tuple[float, torch.Tensor]] | None = None
 
-    def scipy_function(x: np.ndarray) -> tuple[float, np.ndarray]:
-        loss, gradient = function(torch.as_tensor(x))
-        return float(loss), gradient.numpy()
-
-    def after_step(intermediate_result: scipy.optimize.OptimizeResult) -> None:
+    def at(theta: torch.Tensor) -> tuple[float, torch.Tensor]:
+        """The line search asks for the value and then for the gradient at one place."""
         nonlocal latest
-        loss = float(intermediate_result.fun)
-        if not math.isfinite(loss):
-            raise FloatingPointError(f"the loss is not finite at step {latest.iteration + 1} of L-BFGS")
-        latest = State(torch.as_tensor(intermediate_result.x.copy()), latest.iteration + 1, loss)
-        if callback is not None and callback(latest):
-            raise StopIteration
+        if latest is None or not torch.equal(latest[0], theta):
+            loss, gradient = function(theta)
+            latest = theta.clone(), (float(loss), gradient)
+        return latest[1]
 
-    if first.iteration >= max_iterations:
-        return Result(state, "max_iterations")
-    left = max_iterations - first.iteration
-    options = {"maxcor": MEMORY, "maxiter": left, "maxfun": 100 * left, "ftol": 0.0, "gtol": 0.0, "maxls": 50}
-    found = scipy.optimize.minimize(
-        scipy_function,
-        first.theta.numpy().copy(),
-        jac=True,
-        method="L-BFGS-B",
-        callback=after_step,
-        options=options,
-    )
-    if found.status == 99:  # the callback stopped it
-        return Result(latest, "stopped")
-    return Result(latest, "max_iterations" if latest.iteration >= max_iterations else "stagnation")
+    loss, gradient = _checked(at, state.theta, state.iteration)
+    empty = state.theta.new_zeros(0, len(state.theta))
+    pairs = empty if state.pairs is None else state.pairs
+    while state.iteration < max_iterations:
+        direction = -_times_inverse(pairs, gradient)
+        length = _wolfe(at, None, state.theta, direction, loss, gradient)
+        if length is None:
+            if not len(pairs):
+                return Result(state, "stagnation")
+            pairs = empty
+            continue
+        theta = state.theta + length * direction
+        loss, new = _checked(at, theta, state.iteration + 1)
+        step, change = length * direction, new - gradient
+        if float(step @ change) > 0:
+            pairs = torch.cat([pairs, step[None], change[None]])[-2 * MEMORY :]
+        gradient = new
+        state = State(theta, state.iteration + 1, loss, pairs=pairs)
+        if callback is not None and callback(state):
+            return Result(state, "stopped")
+    return Result(state, "max_iterations")
+
+
+def _times_inverse(pairs: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    """The inverse that the pairs stand for, times a vector; without pairs the gradient's direction."""
+    if not len(pairs):
+        return gradient / max(float(gradient.norm()), 1e-300)
+    steps, changes = pairs[::2], pairs[1::2]
+    curvatures = (steps * changes).sum(1)
+    found, parts = gradient.clone(), []
+    for s, y, c in zip(steps.flip(0), changes.flip(0), curvatures.flip(0), strict=True):
+        parts.append(s @ found / c)
+        found = found - parts[-1] * y
+    found = found * (curvatures[-1] / (changes[-1] @ changes[-1]))
+    for s, y, c, part in zip(steps, changes, curvatures, reversed(parts), strict=True):
+        found = found + (part - y @ found / c) * s
+    return found
 
 
 def _checked(function: LossAndGradient, theta: torch.Tensor, iteration: int) -> tuple[float, torch.Tensor]:

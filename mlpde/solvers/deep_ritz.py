@@ -2,7 +2,7 @@
 
 E and Yu, The Deep Ritz method, Commun. Math. Stat. 6, 2018, arXiv 1710.00211.  The published algorithm is
 `DeepRitz(network="residual", width=10, depth=6, activation="cubic", geometry_inputs=False, conditions="penalty",
-sampling="random", optimizer="adam")`.
+penalty=2000.0, sampling="random", optimizer="adam")`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 
-from mlpde.eigen_training import train_modes
+from mlpde.eigen_training import Descent, train_modes
 from mlpde.energy_training import ITERATIONS, Training
 from mlpde.errors import InputError
 from mlpde.formulation.determined import check_determined
@@ -26,7 +26,6 @@ from mlpde.formulation.residual import PointwiseRows, StrongForm, strong_form
 from mlpde.formulation.sampling import collocate, relative_residual
 from mlpde.monitor import Monitor
 from mlpde.optimize.memory import check_memory, fits
-from mlpde.optimize.quasi_newton import FORGOTTEN
 from mlpde.problem import Eigenproblem, Problem
 from mlpde.representation.features import Corner, Feature, features
 from mlpde.representation.hard_conditions import Hard, HardNetwork, hard_conditions
@@ -42,6 +41,8 @@ POINTS_PER_PARAMETER = (
 )
 EIGEN_POINTS = 4000  # of the quadrature
 RANDOM_POINTS = 1000  # inside, a step
+PENALTY = 1000.0
+SINGULAR_PENALTY = 1e5  # a layer of the width 1 / penalty forms where the flux is unbounded
 NEWTON_SIZE = 1500  # parameters: up to here the natural gradient's factorisations pay
 DENSE_SIZE = 4000  # up to here a full inverse fits and pays
 HELD_OUT = 1000  # independent points that judge a solution
@@ -55,9 +56,11 @@ class DeepRitz:
     network, width, depth, activation: "mlp" with hidden layers, or the paper's "residual" blocks (activation "cubic").
     geometry_inputs: corner functions, and the logarithms of circular holes, are further inputs of the network.
     conditions: of Dirichlet: "hard" by distance functions, "multipliers" (exact in the limit), or "penalty" (as
-    published), the energy's second derivative being `penalty` times the stiffness over the length; None: hard where the
-    boundary allows and the solution has no singular corner, else multipliers (penalty at random points).
-    sampling: "quadrature" on a mesh, or "random", fresh points every step.  points: inside; None: by size.
+    published); None: hard where the boundary allows and the solution has no singular corner, else multipliers (penalty
+    at random points).  penalty: second derivative of the energy towards the data, times the length over the stiffness;
+    None: 1000 (the paper's beta = 500 is 2000 here), for natural gradients 1e5 where the flux at a corner is unbounded.
+    sampling: "quadrature" on a mesh, or "random", fresh points every step; None: quadrature where there is a mesh.
+    points: inside; None: by size.
     optimizer: None chooses by size: natural gradients, self-scaled Broyden, L-BFGS; Adam for random points.
     iterations: at most; None: by the optimizer.  learning_rate: of Adam, which falls to zero.
     tolerance: the run ends when the strong residual on independent points is below.
@@ -69,8 +72,8 @@ class DeepRitz:
     activation: Literal["tanh", "sin", "cubic"] = "tanh"
     geometry_inputs: bool = True
     conditions: Literal["hard", "multipliers", "penalty"] | None = None
-    penalty: float = 1000.0
-    sampling: Literal["quadrature", "random"] = "quadrature"
+    penalty: float | None = None
+    sampling: Literal["quadrature", "random"] | None = None
     points: int | None = None
     optimizer: Literal["natural_gradient", "broyden", "lbfgs", "adam"] | None = None
     iterations: int | None = None
@@ -85,7 +88,7 @@ class DeepRitz:
     def __post_init__(self) -> None:
         optional = [name for name in ("points", "iterations") if getattr(self, name) is not None]
         whole(self, 1, "width", "depth", *optional)
-        positive(self, "penalty", "learning_rate")
+        positive(self, "learning_rate", *["penalty"] * (self.penalty is not None))
         positive(self, "tolerance", zero=True)
         chosen(self, "network", "activation", "conditions", "sampling", "optimizer")
         if self.sampling == "random" and self.optimizer not in (None, "adam"):
@@ -104,16 +107,14 @@ class DeepRitz:
         monitor = monitor or Monitor()
         if isinstance(problem, Eigenproblem):
             return self._solve_modes(problem, seed, monitor)
-        if not hasattr(problem.domain, "mesh") and self.sampling != "random":
-            raise InputError('deep_ritz: without a mesh there is no quadrature: use sampling="random"')
+        random = self._random(problem.domain)
         wall, cpu = time.perf_counter(), time.process_time()
         densities, conditions = energy_densities(problem), dirichlet_form(problem)
         strong, warnings = _strong_form(problem)
-        network, treatment = self._network(problem.domain, conditions, strong)
+        network, treatment = self._network(problem.domain, conditions, strong, random)
         rows = [row for row in conditions.rows if treatment != "hard" or row.kind == "point"]
         theta = network.initial(seed)
-        energy_at = self._energy(densities, rows, problem.domain, network, theta, seed)
-        method = self._method(network.size, energy_at(0).rows)
+        energy_at, method = self._energy(densities, rows, problem.domain, network, theta, seed, random)
         training = Training(
             energy_at,
             _judge(strong, problem.domain, network, seed),
@@ -122,12 +123,10 @@ class DeepRitz:
             self.tolerance,
             self.learning_rate,
             treatment == "multipliers",
-            decisive=self.sampling == "quadrature",
+            decisive=not random,
             monitor=monitor,
         )
         theta, reason = training.run(theta)
-        if training.forgotten:
-            warnings.append(FORGOTTEN)
         if strong is not None and not training.judged <= self.tolerance:
             warnings.append(
                 f"the relative residual on independent points is {training.judged:.1e}, above the tolerance "
@@ -143,6 +142,7 @@ class DeepRitz:
             "stopped_by": reason,
             "optimizer": method,
             "conditions": treatment,
+            "sampling": "random" if random else "quadrature",
             "points": sum(len(part.points) for part in training.energy_at(0).integrals),
             "warnings": warnings,
         }
@@ -152,12 +152,14 @@ class DeepRitz:
 
     def _solve_modes(self, problem: Eigenproblem, seed: int, monitor: Monitor) -> Solution:
         wall, cpu = time.perf_counter(), time.process_time()
+        published = self._descent()
         modes, size = train_modes(
             problem,
             lambda components: self._plain_network(problem.domain, components, ()),
             self.points or EIGEN_POINTS,
             seed,
             monitor,
+            published,
         )
         info = {
             "seconds": time.perf_counter() - wall,
@@ -165,13 +167,41 @@ class DeepRitz:
             "unknowns": size * problem.count,
             "seed": seed,
             "history": monitor.history,
-            "optimizer": "natural_gradient",
+            "optimizer": "natural_gradient" if published is None else "adam",
             "warnings": [],
         }
         return Solution(self.name, repr(self), problem.fields, modes, _mesh(problem.domain), info, problem)
 
+    def _descent(self) -> Descent | None:
+        """How modes are trained, None: by natural gradients; InputError for what does not exist."""
+        adam = self.sampling == "random" and self.optimizer in (None, "adam")
+        plain = self.sampling != "random" and self.optimizer in (None, "natural_gradient")
+        penalty = self.conditions == "penalty"
+        if not (adam or plain) or (penalty and plain) or self.conditions == "multipliers":
+            raise InputError(
+                "deep_ritz trains modes by natural gradients and with hard conditions, or, with "
+                'sampling="random", by Adam and with hard conditions or a penalty'
+            )
+        if plain:
+            return None
+        return Descent(
+            self.iterations or ITERATIONS["adam"],
+            self.learning_rate,
+            self.points or RANDOM_POINTS,
+            (self.penalty or PENALTY) if penalty else None,
+        )
+
+    def _random(self, domain: Any) -> bool:
+        """Whether the points are new in each step; InputError where they must be and a setting is against it."""
+        if hasattr(domain, "mesh"):
+            return self.sampling == "random"
+        if self.sampling == "quadrature":
+            raise InputError('deep_ritz: without a mesh there is no quadrature: use sampling="random"')
+        replace(self, sampling="random")  # the settings that random points exclude
+        return True
+
     def _network(
-        self, domain: Any, conditions: StrongForm, strong: StrongForm | None
+        self, domain: Any, conditions: StrongForm, strong: StrongForm | None, random: bool
     ) -> tuple[Network | HardNetwork, str]:
         """The network, and how it treats the Dirichlet conditions."""
         inputs: tuple[Feature, ...] = ()
@@ -179,7 +209,7 @@ class DeepRitz:
             inputs = features(strong, domain, ("corners", "holes"))
         network = self._plain_network(domain, conditions.components, inputs)
         treatment = self.conditions
-        if treatment is None and self.sampling == "random":
+        if treatment is None and random:
             treatment = "penalty"
         hard = None
         if treatment == "hard":
@@ -196,7 +226,7 @@ class DeepRitz:
         kind = {"mlp": MLP, "residual": ResidualNetwork}[self.network]
         return kind(domain.dim, components, *box, self.width, self.depth, self.activation, inputs)
 
-    def _method(self, size: int, rows: int) -> str:
+    def _method(self, size: int, rows: int, random: bool) -> str:
         """The optimiser for a network of `size` parameters and tangent spaces of so many rows."""
         if self.optimizer == "natural_gradient":
             check_memory(
@@ -204,7 +234,7 @@ class DeepRitz:
             )
         if self.optimizer is not None:
             return self.optimizer
-        if self.sampling == "random":
+        if random:
             return "adam"
         return (
             "natural_gradient"
@@ -222,10 +252,10 @@ class DeepRitz:
         network: Any,
         theta: torch.Tensor,
         seed: int,
-    ) -> Callable[[int], NetworkEnergy]:
-        """The energy at step k: always the same, or at fresh points."""
+        random: bool,
+    ) -> tuple[Callable[[int], NetworkEnergy], str]:
+        """The energy at step k, always the same or at fresh points, and the optimiser."""
         lower, upper = domain.bounding_box
-        random = self.sampling == "random"
         count = self.points or (RANDOM_POINTS if random else int(POINTS_PER_PARAMETER * network.size))
         singular = _singular(network)
 
@@ -237,7 +267,11 @@ class DeepRitz:
                 parts = by_quadrature(densities, rows, domain, count, penalty, singular)
             return NetworkEnergy(network, *parts)
 
-        penalty = self.penalty * at(0, 1.0).stiffness(theta) / float((upper - lower).min())
+        first = at(0, 1.0)
+        method = self._method(network.size, first.rows, random)
+        stiff = bool(singular) and method == "natural_gradient"
+        factor = self.penalty or (SINGULAR_PENALTY if stiff else PENALTY)
+        penalty = factor * first.stiffness(theta) / float((upper - lower).min())
         energy = at(0, penalty)
         if not random and network.size <= NEWTON_SIZE and fits(energy.rows, network.size):
             least, largest = energy.spectrum(theta)
@@ -246,7 +280,7 @@ class DeepRitz:
                     "the energy has no minimum: its second derivative is negative in some direction (a saddle point, "
                     "such as velocity and pressure, or an operator that is not positive); use PINN, or FEM"
                 )
-        return (lambda step: at(step, penalty)) if random else (lambda step: energy)
+        return (lambda step: at(step, penalty)) if random else (lambda step: energy), method
 
 
 def _mesh(domain: Any) -> Any:

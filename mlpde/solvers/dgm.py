@@ -203,13 +203,16 @@ class _Progress:
         """The same in the second stage."""
         done = self.solver.steps + state.iteration
         self._judge(state.theta, state.loss, done, JUDGED_EVERY["quasi_newton"])
-        inverse = {} if state.inverse is None else {"inverse": state.inverse.numpy()}
-        self._save("quasi_newton", state.theta, state.iteration, state.loss, inverse)
+        memory = {"inverse": state.inverse, "pairs": state.pairs}
+        arrays = {name: value.numpy() for name, value in memory.items() if value is not None}
+        self._save("quasi_newton", state.theta, state.iteration, state.loss, arrays)
         return self.least <= self.solver.tolerance
 
     def _judge(self, theta: torch.Tensor, loss: float, step: int, every: int) -> None:
         total = self.solver.steps + self.solver.refine
         if step % every and step not in (self.solver.steps, total):
+            if step == 1:
+                self.monitor.update(step, total, loss=loss)
             return
 
         def state(part: Located, alphas: Iterable[Alpha]) -> Jets:
@@ -239,6 +242,5 @@ class _Progress:
         if settings["stage"] == "adam":
             moments = {name.removeprefix("moment."): a for name, a in arrays.items() if "moment." in name}
             return first_order.State(arrays["theta"], settings["iteration"], settings["loss"], moments)
-        return quasi_newton.State(
-            arrays["theta"], settings["iteration"], settings["loss"], arrays.get("inverse")
-        )
+        memory = arrays.get("inverse"), arrays.get("pairs")
+        return quasi_newton.State(arrays["theta"], settings["iteration"], settings["loss"], *memory)

@@ -25,7 +25,6 @@ from mlpde.monitor import Monitor
 from mlpde.optimize.gauss_newton import State as GaussNewtonState
 from mlpde.optimize.memory import check_memory
 from mlpde.optimize.minimise import State, affordable, minimise, restored, saved
-from mlpde.optimize.quasi_newton import FORGOTTEN
 from mlpde.representation.features import features
 from mlpde.representation.hard_conditions import HardNetwork, hard_conditions
 from mlpde.representation.models import NetworkModel, mean_free
@@ -128,6 +127,11 @@ class PINN:
         count = self.points or min(
             math.ceil(share * ROWS_PER_PARAMETER * network.size / form.components), MOST_POINTS
         )
+        remedy = 'fewer points, a smaller network, or optimizer="lbfgs"'
+        if (
+            self.optimizer == "gauss_newton"
+        ):  # the rows inside alone, before the network is evaluated at all points
+            check_memory(count * form.components, network.size, "Gauss-Newton", remedy)
         held_out = domain.interior(HELD_OUT, rule="uniform", seed=seed + 1)
         judges = collocate(form, domain, held_out, seed=seed + 1)
         start, inside = network.initial(seed), domain.interior(count, rule="sobol", seed=seed)
@@ -138,7 +142,6 @@ class PINN:
         rows = self._rows(form, domain, network, start, inside)
         method = self.optimizer if self.optimizer != "auto" else affordable(rows.count, network.size)
         if method == "gauss_newton":
-            remedy = 'fewer points, a smaller network, or optimizer="lbfgs"'
             check_memory(rows.count, network.size, "Gauss-Newton", remedy)
         steps = self.iterations or STEPS[method]
         every = 1 if method == "gauss_newton" else max(1, steps // JUDGED)
@@ -170,7 +173,7 @@ class PINN:
                 judges, lambda part, alphas: network.jets(theta, part.points, alphas), form.free
             )
         reason = "tolerance" if judged <= self.tolerance else result.reason
-        warnings = [FORGOTTEN] if earlier is not None and method == "lbfgs" else []
+        warnings = []
         if reason != "tolerance":
             warnings.append(
                 f"the relative residual on independent points is {judged:.1e}, above the tolerance "

@@ -46,7 +46,8 @@ class WAN:
     """Network trained on the weak residual, with soft boundary conditions.
 
     adversary: "riesz", the exact one in a finite element space, by Gauss-Newton; "network", the published algorithm, by
-    Adam and Adagrad, on Box, Ball and plane domains with straight and circular boundaries.
+    Adam and Adagrad, on Box, Ball and plane domains with straight and circular boundaries; None: "riesz" where there is
+    a mesh.
     width, depth, activation: the hidden layers, of both networks; None: 16 x 2 against "riesz", 40 x 6 against
     "network".
     degree, tests: Lagrange elements and number of test functions; None: two for each parameter.
@@ -56,7 +57,7 @@ class WAN:
     tolerance: the run ends when the residual in another test space, or on independent points, is below.
     """
 
-    adversary: Literal["riesz", "network"] = "riesz"
+    adversary: Literal["riesz", "network"] | None = None
     width: int | None = None
     depth: int | None = None
     activation: Literal["tanh", "sin"] = "tanh"
@@ -80,16 +81,11 @@ class WAN:
         positive(self, "tolerance", zero=True)
         chosen(self, "adversary", "activation")
 
-    @property
-    def steps(self) -> int:
-        """At most."""
-        return self.iterations or ITERATIONS[self.adversary]
-
     def network(self, domain: Any, components: int) -> MLP:
         """The network for a domain and a number of scalar components."""
         lower, upper = domain.bounding_box
         box = tuple(map(float, lower)), tuple(map(float, upper))
-        width, depth = SIZES[self.adversary]
+        width, depth = SIZES[self._adversary(domain)]
         return MLP(domain.dim, components, *box, self.width or width, self.depth or depth, self.activation)
 
     def solve(self, problem: Any, *, seed: int = 0, monitor: Monitor | None = None) -> Solution:
@@ -97,16 +93,13 @@ class WAN:
         monitor = monitor or Monitor()
         wall, cpu = time.perf_counter(), time.process_time()
         domain = problem.domain
-        if self.adversary == "riesz" and not hasattr(domain, "mesh"):
-            raise InputError(
-                f"wan.adversary='riesz' takes its test functions from a mesh, and a {type(domain).__name__} has none: "
-                "use adversary='network'"
-            )
+        adversary = self._adversary(domain)
+        steps = self.iterations or ITERATIONS[adversary]
         form = weak_residual(problem)
         check_determined(problem, form)
         network = self.network(domain, form.components)
-        train = self._against_riesz if self.adversary == "riesz" else self._against_network
-        theta, reason, extra = train(problem, form, network, seed, monitor)
+        train = {"riesz": self._against_riesz, "network": self._against_network}[adversary]
+        theta, reason, extra = train(problem, form, network, steps, seed, monitor)
         judged = monitor.history[-1]["residual"]
         warnings = []
         if not judged <= self.tolerance:
@@ -122,6 +115,7 @@ class WAN:
             "history": monitor.history,
             "residual": judged,
             "stopped_by": "tolerance" if reason == "stopped" else reason,
+            "adversary": adversary,
             **extra,
             "warnings": warnings,
         }
@@ -130,8 +124,18 @@ class WAN:
         mesh = domain.mesh() if hasattr(domain, "mesh") else None
         return Solution(self.name, repr(self), problem.fields, model, mesh, info, problem)
 
+    def _adversary(self, domain: Any) -> str:
+        """The adversary on a domain."""
+        meshed = hasattr(domain, "mesh")
+        if self.adversary == "riesz" and not meshed:
+            raise InputError(
+                f"wan.adversary='riesz' takes its test functions from a mesh, and a {type(domain).__name__} has none: "
+                "use adversary='network'"
+            )
+        return self.adversary or ("riesz" if meshed else "network")
+
     def _against_riesz(
-        self, problem: Any, form: WeakResidual, network: MLP, seed: int, monitor: Monitor
+        self, problem: Any, form: WeakResidual, network: MLP, steps: int, seed: int, monitor: Monitor
     ) -> tuple[torch.Tensor, str, dict[str, Any]]:
         domain = problem.domain
         module, function = TEST_SPACE.split(":")
@@ -157,7 +161,7 @@ class WAN:
             function = state_of(network, state.theta)
             conditions = relative_conditions(held_out, function, judge.rms(function))
             judged = max(judge.relative(function), conditions)
-            monitor.update(state.iteration, self.steps, loss=state.loss, residual=judged, radius=state.radius)
+            monitor.update(state.iteration, steps, loss=state.loss, residual=judged, radius=state.radius)
             settings = {key: value for key, value in asdict(state).items() if key != "theta"}
             monitor.checkpoint({"theta": state.theta.numpy()}, settings)
             return judged <= self.tolerance
@@ -167,14 +171,14 @@ class WAN:
             rows.residual_and_jacobian,
             rows.residual,
             network.initial(seed),
-            max_iterations=self.steps,
+            max_iterations=steps,
             callback=after_step,
             state=saved and gauss_newton.State(torch.as_tensor(saved[0]["theta"]), **saved[1]),
         )
         return result.theta, result.reason, {"tests": tested.tests}
 
     def _against_network(
-        self, problem: Any, form: WeakResidual, network: MLP, seed: int, monitor: Monitor
+        self, problem: Any, form: WeakResidual, network: MLP, steps: int, seed: int, monitor: Monitor
     ) -> tuple[torch.Tensor, str, dict[str, Any]]:
         domain = problem.domain
         windows = [
@@ -196,11 +200,11 @@ class WAN:
         def after_step(state: min_max.State) -> bool:
             figures = {"loss": state.loss}
             judged = math.inf
-            if state.iteration % JUDGED_EVERY == 0 or state.iteration == self.steps:
+            if state.iteration % JUDGED_EVERY == 0 or state.iteration == steps:
                 judged = relative_residual(
                     judges, lambda part, alphas: network.jets(state.theta, part.points, alphas), free
                 )
-                monitor.update(state.iteration, self.steps, **figures, residual=judged)
+                monitor.update(state.iteration, steps, **figures, residual=judged)
             arrays = {"theta": state.theta, "eta": state.eta} | dict(state.moments)
             monitor.checkpoint(
                 {name: array.numpy() for name, array in arrays.items()}, {"iteration": state.iteration}
@@ -213,16 +217,16 @@ class WAN:
             arrays = {name: torch.as_tensor(array) for name, array in saved[0].items()}
             state = min_max.State(arrays.pop("theta"), arrays.pop("eta"), **saved[1], moments=arrays)
         result = min_max.min_max(
-            lambda iteration: training.batch(seed * self.steps + iteration),
+            lambda iteration: training.batch(seed * steps + iteration),
             training.loss,
             training.adversary_loss,
             state,
             learning_rate=self.learning_rate,
             adversary_rate=self.adversary_rate,
-            max_iterations=self.steps,
+            max_iterations=steps,
             callback=after_step,
         )
-        reason = "max_iterations" if result.iteration >= self.steps else "stopped"
+        reason = "max_iterations" if result.iteration >= steps else "stopped"
         return result.theta, reason, {"points": self.points}
 
 

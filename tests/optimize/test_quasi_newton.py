@@ -53,14 +53,22 @@ def test_differences_without_cancellation_lead_below_the_rounding_of_the_loss():
     assert error(difference=difference) < 1e-10 < 1e-7 < error()
 
 
-def test_an_interrupted_run_goes_on_to_the_same_result():
-    whole = self_scaled_broyden(rosenbrock, START, max_iterations=30)
-    half = self_scaled_broyden(rosenbrock, START, callback=lambda state: state.iteration == 12)
+@pytest.mark.parametrize("method", [self_scaled_broyden, lbfgs])
+def test_an_interrupted_run_goes_on_to_the_same_result(method):
+    whole = method(rosenbrock, START, max_iterations=30)
+    half = method(rosenbrock, START, callback=lambda state: state.iteration == 12)
     assert half.reason == "stopped"
-    saved = State(half.theta, 12, half.state.loss, half.state.inverse)
-    assert torch.equal(
-        self_scaled_broyden(rosenbrock, START, max_iterations=30, state=saved).theta, whole.theta
-    )
+    saved = State(half.theta, 12, half.state.loss, half.state.inverse, half.state.pairs)
+    assert torch.equal(method(rosenbrock, START, max_iterations=30, state=saved).theta, whole.theta)
+
+
+def test_l_bfgs_with_a_memory_for_all_directions_solves_a_quadratic_problem_to_rounding():
+    weights = torch.logspace(0, 3, 10, dtype=torch.float64)
+
+    def quadratic(theta):
+        return 1e-12 * 0.5 * float(weights @ theta**2), 1e-12 * weights * theta
+
+    assert float(lbfgs(quadratic, START, max_iterations=100).theta.norm()) < 1e-8
 
 
 @pytest.mark.parametrize("method", [self_scaled_broyden, lbfgs])

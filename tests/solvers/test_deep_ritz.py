@@ -4,13 +4,15 @@ import math
 
 import numpy as np
 import pytest
+import torch
 import ufl
 
-from geometry import interval, rectangle
+from geometry import Box, interval, rectangle
 from mlpde import Dirichlet, Eigenproblem, Field, InputError, Problem
 from mlpde.case_files import load
 from mlpde.exact import exact_solution
 from mlpde.monitor import Monitor
+from mlpde.representation.networks import ResidualNetwork
 from mlpde.solvers.deep_ritz import DeepRitz
 
 
@@ -39,6 +41,7 @@ class Interrupted(Exception):
         {"conditions": "multipliers", "iterations": 6},
         {"conditions": "hard", "optimizer": "broyden", "iterations": 300},
         {"conditions": "multipliers", "optimizer": "broyden", "iterations": 400},
+        {"conditions": "multipliers", "optimizer": "lbfgs", "iterations": 400},
         {"conditions": "penalty", "sampling": "random", "iterations": 300},
     ],
 )
@@ -86,15 +89,90 @@ def test_an_energy_that_is_not_quadratic_is_minimised():
     assert np.abs(solution(x) - np.sin(np.pi * x[:, 0])).max() < 1e-3
 
 
-def test_the_lowest_modes_of_a_string_are_found_in_their_order():
-    problem = Eigenproblem(
-        interval(0.0, 1.0),
+def membrane(domain, count):
+    return Eigenproblem(
+        domain,
         Field("u"),
         stiffness=lambda u, v, omega: ufl.inner(ufl.grad(u), ufl.grad(v)) * omega.dx,
         mass=lambda u, v, omega: u * v * omega.dx,
         dirichlet=Dirichlet("all", 0.0),
-        count=2,
+        count=count,
     )
+
+
+@pytest.mark.parametrize("conditions", [None, "penalty"])
+def test_the_published_training_finds_the_lowest_mode_of_a_string(conditions):
+    solver = DeepRitz(
+        width=6,
+        depth=1,
+        sampling="random",
+        conditions=conditions,
+        points=200,
+        learning_rate=0.03,
+        iterations=400,
+    )
+    solution = solver.solve(membrane(interval(0.0, 1.0), 1), seed=0)
+    assert solution.eigenvalues == pytest.approx([math.pi**2], rel=0.05)
+    assert solution.info["optimizer"] == "adam"
+
+
+@pytest.mark.parametrize(
+    ("domain", "count", "last", "settings"),
+    [
+        (interval(0.0, 1.0), 2, 30, {"points": 100}),
+        (Box(4, 0.0, 1.0), 1, 6, {}),
+        (interval(0.0, 1.0), 2, 300, {"sampling": "random", "points": 50, "iterations": 200}),
+    ],
+)
+def test_killed_modes_continue_to_the_same_result(domain, count, last, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("mlpde.eigen_training.SAMPLE", 200)
+    problem, solver = membrane(domain, count), DeepRitz(width=4, depth=1, **settings)
+
+    def monitor(resume, last=math.inf):
+        def display(step, total, seconds, figures):
+            if step > last:
+                raise Interrupted
+
+        made = Monitor(tmp_path / "checkpoint", {}, resume, display)
+        made.save_every = 0.0
+        return made
+
+    whole = solver.solve(problem, seed=0).eigenvalues
+    with pytest.raises(Interrupted):
+        solver.solve(problem, seed=0, monitor=monitor(False, last))
+    assert np.array_equal(solver.solve(problem, seed=0, monitor=monitor(True)).eigenvalues, whole)
+
+
+def test_modes_refuse_the_settings_that_they_do_not_have():
+    with pytest.raises(InputError, match="trains modes by natural gradients"):
+        DeepRitz(optimizer="lbfgs").solve(membrane(interval(0.0, 1.0), 1))
+
+
+def test_the_defaults_take_a_domain_without_a_mesh():
+    cube = Problem(
+        Box(4, 0.0, 1.0),
+        Field("u"),
+        lambda u, v, omega: (ufl.inner(ufl.grad(u), ufl.grad(v)) - v) * omega.dx,
+        dirichlet=Dirichlet("all", 0.0),
+    )
+    solution = DeepRitz(width=4, depth=1, points=50, iterations=20).solve(cube)
+    assert (solution.info["sampling"], solution.info["optimizer"]) == ("random", "adam")
+    with pytest.raises(InputError, match="needs the same points in every step"):
+        DeepRitz(optimizer="broyden").solve(cube)
+
+
+def test_the_published_blocks_begin_with_an_energy_of_moderate_size():
+    generator = torch.Generator().manual_seed(0)
+    for dim in (2, 10):
+        network = ResidualNetwork(dim, 1, (-1.0,) * dim, (1.0,) * dim, width=10, depth=6)
+        points = 2 * torch.rand(500, dim, dtype=torch.float64, generator=generator) - 1
+        for seed in range(8):
+            jets = network.jets(network.initial(seed), points, [(), (0,), (1,)])
+            assert all(float(jet.abs().max()) < 10.0 for jet in jets.values())
+
+
+def test_the_lowest_modes_of_a_string_are_found_in_their_order():
+    problem = membrane(interval(0.0, 1.0), 2)
     solution = DeepRitz(width=6, depth=1, points=200).solve(problem, seed=0)
     assert solution.eigenvalues == pytest.approx([math.pi**2, 4 * math.pi**2], rel=1e-3)
     x = np.linspace(0.0, 1.0, 50)[:, None]
