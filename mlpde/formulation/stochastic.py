@@ -228,6 +228,9 @@ class ForwardBackwardSDE:
             value, gradient = self.terminal_gradient(x)
             if n in (0, STEPS):  # g itself is asked for at the end, and as a first guess at the start
                 _check_finite("terminal", value, t)
+            if n == 0:  # x0 may be the one point where g has no gradient: |x|^(2 alpha) at 0
+                gradient = torch.zeros_like(gradient)
+            elif n == STEPS:
                 _check_finite("the gradient of terminal", gradient, t)
             z = self.z_of_gradient(t, x, gradient)
             _check_finite("driver", self.driver(t, x, value, z), t)

@@ -182,6 +182,12 @@ def test_all_of_it_lives_on_the_device():
         assert value.device.type == "cuda"
 
 
+def test_a_terminal_value_may_have_no_gradient_at_x0():
+    sde = ForwardBackwardSDE(problem(x0=0.0, terminal=lambda x: ufl.sin(ufl.dot(x, x) ** 0.4)))
+    value, gradient = sde.terminal_gradient(sde.x0[None])
+    assert value == 0 and not gradient.isfinite().any()
+
+
 D = 1000
 
 
