@@ -76,6 +76,11 @@ class ForwardBackwardSDE:
         """True if `step` has the exact law, however long the step."""
         return self.law != "euler"
 
+    @property
+    def independent(self) -> bool:
+        """True if the components of X are independent: sigma is diagonal, and neither coefficient mixes them."""
+        return self.exact and len(self._sigma.shape) < 2
+
     def compiled(self, function: Callable, shape: tuple[int, ...] | None, what: str) -> CompiledFunction:
         """A function of (t, x) in UFL, of that shape, or for None of one that fits a diffusion."""
 
