@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import torch
 
-from mlpde.formulation.feynman_kac import linear_level
+from mlpde.formulation.feynman_kac import NORMAL_95, antithetic, linear_level
 from mlpde.formulation.stochastic import ForwardBackwardSDE
 
 Tensor = torch.Tensor
@@ -34,10 +34,9 @@ Known = Callable[
 # (n, x (m, d), dw (m, d)) -> (m,), of mean 0 for given x: what v, or its martingale part, gains over step n
 Increment = Callable[[int, Tensor, Tensor], Tensor]
 SAMPLES = 256  # of (y, z), at which a driver is found to have two pieces
-SAME = 1e-8  # relative: slopes that differ by rounding
+ROUNDING = 64  # units in the last place by which equal slopes may differ
 LINEAR_POINTS = 8192  # of each replicate of the first piece alone
 FINE = 8  # choices within the last step
-QUANTILE = 1.959964  # of the normal law: 95 %
 
 
 class Pieces(NamedTuple):
@@ -68,13 +67,16 @@ def two_pieces(sde: ForwardBackwardSDE) -> Pieces | None:
     b = torch.zeros_like(z) if by_z is None else by_z
     slopes = torch.cat([a[:, None], b], 1)
     size = float(slopes.abs().max())
-    other = (slopes - slopes[0]).abs().amax(1) > SAME * size
+    same = ROUNDING * torch.finfo(slopes.dtype).eps
+    other = (slopes - slopes[0]).abs().amax(1) > same * size
     if size == 0 or not bool(other.any()):
         return None
     pair = torch.stack([slopes[0], slopes[other][0]])
     values = torch.cat([y[:, None], z], 1) @ pair.T
     for sign in (1, -1):
-        if torch.allclose(f, sign * (sign * values).amax(1), rtol=SAME, atol=SAME * size):
+        if torch.allclose(
+            f, sign * (sign * values).amax(1), rtol=same, atol=same * float(values.abs().max())
+        ):
             return Pieces(pair[:, 0], pair[:, 1:], sign)
     return None
 
@@ -85,7 +87,7 @@ def _moves(sde: ForwardBackwardSDE) -> bool:
         return False
     x, w = sde.x0[None], torch.ones_like(sde.x0[None])
     early, late = (sde.step(t, 0.0, x, w) for t in (0.0, 0.75 * sde.horizon))
-    return torch.allclose(early, late, rtol=SAME)
+    return torch.allclose(early, late, rtol=ROUNDING * torch.finfo(x.dtype).eps)
 
 
 def control_bounds(
@@ -105,8 +107,8 @@ def control_bounds(
     achieved = _achieved(sde, pieces, known, steps, paths, generator)
     relaxed = _relaxed(sde, pieces, increment, steps, paths, generator)
     inner, outer = (_mean(pieces.sign * values) for values in (achieved, relaxed))
-    low = inner[0] - QUANTILE * math.hypot(inner[1], alone[1])
-    high = outer[0] + QUANTILE * math.hypot(outer[1], alone[1])
+    low = inner[0] - NORMAL_95 * math.hypot(inner[1], alone[1])
+    high = outer[0] + NORMAL_95 * math.hypot(outer[1], alone[1])
     low, high = sorted((pieces.sign * low, pieces.sign * high))
     return Bounds(alone[0] + low, alone[0] + high)
 
@@ -126,11 +128,11 @@ def _achieved(
     x = first = sde.x0.expand(paths, -1)
     log_d = torch.zeros(paths, dtype=x.dtype, device=x.device)
     for n in range(steps):
-        v, slope = known(n, x)
+        v, slope = known(n * dt, x)
         z = sde.z_of_gradient(n * dt, x, slope)
         values = torch.cat([v[:, None], z], 1) @ torch.cat([pieces.by_y[:, None], pieces.by_z], 1).T
         choice = (pieces.sign * values).argmax(1)
-        w = _brownian(sde, paths, dt, generator)
+        w = math.sqrt(dt) * antithetic(generator, paths, sde.x0)
         x = sde.step(n * dt, dt, x, w, pieces.by_z[choice])
         first = sde.step(n * dt, dt, first, w, pieces.by_z[0])
         log_d = log_d + dt * pieces.by_y[choice]
@@ -148,7 +150,7 @@ def _relaxed(
     """Value of the choice that foresees each path, less that of the first piece, both less the martingale."""
     dt, sign = sde.horizon / steps, pieces.sign
     apart, (a_0, a_1) = pieces.by_z[1] - pieces.by_z[0], pieces.by_y.tolist()
-    dw = [_brownian(sde, paths, dt, generator) for _ in range(steps)]
+    dw = [math.sqrt(dt) * antithetic(generator, paths, sde.x0) for _ in range(steps)]
     x = [sde.x0.expand(paths, -1)]
     for n in range(steps):
         x.append(sde.step(n * dt, dt, x[n], dw[n], pieces.by_z[0]))
@@ -170,7 +172,7 @@ def _relaxed(
         prices = []
         for knot in sorted({0.0, n / 2, float(n)}):
             discount, place = at(n, knot)
-            prices.append(sign * discount * increment(n, place, dw[n]))
+            prices.append(sign * discount * increment(n * dt, dt, place, dw[n]))
         price = _interpolated(torch.stack(prices), n)
         best, first = best - price, first - price[0]
     return sign * (best[0] - first)
@@ -182,11 +184,6 @@ def _interpolated(knots: Tensor, n: int) -> Tensor:
         return knots
     s = torch.linspace(0, 1, n + 1, dtype=knots.dtype, device=knots.device)[:, None]
     return knots[0] * (1 - s) * (1 - 2 * s) + knots[1] * 4 * s * (1 - s) + knots[2] * s * (2 * s - 1)
-
-
-def _brownian(sde: ForwardBackwardSDE, paths: int, dt: float, generator: torch.Generator) -> Tensor:
-    half = torch.randn(paths // 2, sde.dim, generator=generator, dtype=sde.x0.dtype, device=sde.x0.device)
-    return math.sqrt(dt) * torch.cat([half, -half])
 
 
 def _mean(values: Tensor) -> tuple[float, float]:

@@ -19,9 +19,12 @@ import numpy as np
 import torch
 
 from mlpde.formulation.compiled_function import gradient_of
+from mlpde.formulation.feynman_kac import antithetic
 from mlpde.formulation.stochastic import ForwardBackwardSDE
 
 Tensor = torch.Tensor
+SAMPLES = 1024  # of X_T: is g a function of the extreme, and where does that lie
+ROUNDING = 64  # units in the last place by which equal values may differ
 FINE = 1024  # places at which kinks of h are looked for
 MARGIN = 0.5  # of the range of the samples, beyond both its ends
 PANEL = 1 / 16  # longest panel, as a share of that
@@ -45,16 +48,21 @@ class ExtremeValue:
     start: Tensor
 
     @classmethod
-    def of(cls, sde: ForwardBackwardSDE, extreme: int, ends: Tensor) -> ExtremeValue | None:
-        """For samples `ends` (n, d) of X_T, whose extremes the nodes cover; None if the components are dependent."""
-        if not sde.independent:
+    def of(cls, sde: ForwardBackwardSDE, generator: torch.Generator) -> ExtremeValue | None:
+        """None if g depends on more than one of these, or the components are not independent."""
+        if not sde.independent or (sde.law == "geometric" and not bool((sde.x0 > 0).all())):
             return None
-        seen = extreme * (extreme * ends).amax(1)
+        dw = math.sqrt(sde.horizon) * antithetic(generator, SAMPLES, sde.x0)
+        ends = sde.step(0.0, sde.horizon, sde.x0.expand_as(dw), dw)
+        value, found = sde.terminal(ends), {1: ends.amax(1), -1: ends.amin(1)}
+        size = float(value.abs().max()) * ROUNDING * torch.finfo(value.dtype).eps
+        alone = [e for e, m in found.items() if torch.allclose(value, _along(sde, m)[0], rtol=0, atol=size)]
+        if not alone or sde.dim == 1:
+            return None
+        extreme, seen = alone[0], found[alone[0]]
         low, high = float(seen.min()), float(seen.max())
         low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
         if sde.law == "geometric":
-            if not bool((sde.x0 > 0).all()):
-                return None
             low = max(low, 0.1 * float(seen.min()))
         edges = _panels(lambda m: _along(sde, m)[0], low, high, sde.x0)
         points, weights = np.polynomial.legendre.leggauss(ORDER)

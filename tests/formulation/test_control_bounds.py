@@ -54,11 +54,11 @@ def test_black_and_scholes_lies_between(sign):
     assert pieces.sign == sign
     assert sorted(pieces.by_y.tolist()) == pytest.approx([-BORROWING, -LENDING])
 
-    def known(n, x):
-        return tuple(sign * part for part in gradient_of(lambda y: call(n * END / steps, y), x))
+    def known(t, x):
+        return tuple(sign * part for part in gradient_of(lambda y: call(t, y), x))
 
-    def increment(n, x, dw):
-        return (sde.z_of_gradient(n * END / steps, x, known(n, x)[1]) * dw).sum(1)
+    def increment(t, dt, x, dw):
+        return (sde.z_of_gradient(t, x, known(t, x)[1]) * dw).sum(1)
 
     bounds = control_bounds(sde, pieces, known, increment, steps, 2000, torch.Generator().manual_seed(0))
     value = sign * float(call(0.0, sde.x0[None]))
@@ -72,8 +72,8 @@ def test_a_poor_guess_widens_the_bounds_and_keeps_them_right():
     bounds = control_bounds(
         sde,
         pieces,
-        lambda n, x: (torch.full_like(x[:, 0], 50.0), torch.zeros_like(x)),  # lends, always
-        lambda n, x, dw: torch.zeros_like(dw[:, 0]),
+        lambda t, x: (torch.full_like(x[:, 0], 50.0), torch.zeros_like(x)),  # lends, always
+        lambda t, dt, x, dw: torch.zeros_like(dw[:, 0]),
         steps,
         2000,
         torch.Generator().manual_seed(0),

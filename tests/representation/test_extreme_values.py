@@ -33,8 +33,9 @@ def made(geometric: bool, extreme: int) -> tuple[ForwardBackwardSDE, ExtremeValu
         40_000, DIM, generator=torch.Generator().manual_seed(0), dtype=torch.float64
     )
     ends = sde.step(0.0, END, sde.x0.expand_as(dw), dw)
-    value = ExtremeValue.of(sde, extreme, ends[:1000])
+    value = ExtremeValue.of(sde, torch.Generator().manual_seed(1))
     assert value is not None
+    assert value.extreme == extreme
     return sde, value, ends
 
 
@@ -69,4 +70,9 @@ def test_mixed_components_are_left_out():
         2, 1.0, 0.0, lambda t, x, y, z: 0 * y, lambda x: largest(x), diffusion=lambda t, x: matrix
     )
     sde = ForwardBackwardSDE(problem)
-    assert ExtremeValue.of(sde, 1, torch.randn(100, 2, dtype=torch.float64)) is None
+    assert ExtremeValue.of(sde, torch.Generator()) is None
+
+
+def test_a_function_of_all_components_is_left_out():
+    problem = SemilinearParabolic(3, 1.0, 0.0, lambda t, x, y, z: 0 * y, lambda x: ufl.dot(x, x))
+    assert ExtremeValue.of(ForwardBackwardSDE(problem), torch.Generator()) is None
