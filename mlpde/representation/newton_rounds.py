@@ -81,8 +81,8 @@ def newton_rounds(
 ) -> Iterator[State]:
     """The states after each round, until one is finished.
 
-    iterations: rounds with all of the driver.  Where even small parts of the driver diverge, the last state has no
-    estimate.
+    iterations: rounds with all of the driver, before the grid is refined because they do not settle.
+    Where even small parts of the driver diverge, the last state has no estimate.
     """
     sde = features.sde
     while not state.finished:
@@ -127,10 +127,17 @@ def newton_rounds(
 
 def _next(state: State, estimate: Estimate, newton: bool, most_steps: int, iterations: int) -> State:
     """Finished, or with more steps, or for one more round of Newton's method (newton: f_z is not zero)."""
-    if estimate.in_time > max(estimate.ci95, state.remainder) and 2 * state.steps <= most_steps:
+    finer = 2 * state.steps <= most_steps
+    if finer and estimate.in_time > max(estimate.ci95, state.remainder):
         return replace(state, steps=2 * state.steps)
     off = max(state.remainder, state.apart, state.settled) > estimate.ci95
-    return replace(state, finished=not (newton and off and state.fits < iterations))
+    if not (newton and off):
+        return replace(state, finished=True)
+    if state.fits < iterations:
+        return state
+    if finer and state.settled > estimate.ci95:  # a coarse grid can keep it from settling
+        return replace(state, steps=2 * state.steps, fits=0)
+    return replace(state, finished=True)
 
 
 def saved(state: State) -> tuple[dict[str, Any], dict[str, Any]]:
