@@ -134,8 +134,8 @@ class ForwardBackwardSDE:
         return self.step(t, dt, x, torch.zeros_like(x[:1]))
 
     # ---------------------------------------------------------------- backward
-    def driver(self, t: float, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        """f(t, x, y, z) (n,) for y (n,) and z (n, d)."""
+    def driver(self, t: float | Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        """f(t, x, y, z) (n,) for y (n,) and z (n, d); t: one time, or n."""
         return self._driver_of(t, x, torch.cat([y[:, None], z], 1))
 
     def driver_slopes(
@@ -160,7 +160,7 @@ class ForwardBackwardSDE:
         return gradient_of(self.terminal, x)
 
     # ---------------------------------------------------------------- inside
-    def _driver_of(self, t: float, x: Tensor, jets: Tensor) -> Tensor:
+    def _driver_of(self, t: float | Tensor, x: Tensor, jets: Tensor) -> Tensor:
         points = with_time(t, x) if "t" in self.driver_uses else x
         return self._driver(points, None, {(): jets})[0]
 
