@@ -21,6 +21,7 @@ SOLVERS = {
     "dgm": "mlpde.solvers.dgm:DGM",
     "deep_ritz": "mlpde.solvers.deep_ritz:DeepRitz",
     "wan": "mlpde.solvers.wan:WAN",
+    "deep_bsde": "mlpde.solvers.deep_bsde:DeepBSDE",
 }
 
 
