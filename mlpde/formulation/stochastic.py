@@ -111,9 +111,12 @@ class ForwardBackwardSDE:
             (gradient[..., None, :] @ sigma)[..., 0, :] if len(self._sigma.shape) == 2 else sigma * gradient
         )
 
-    def step(self, t: float, dt: float, x: Tensor, dw: Tensor, shift: Tensor | None = None) -> Tensor:
+    def step(
+        self, t: float, dt: float | Tensor, x: Tensor, dw: Tensor, shift: Tensor | None = None
+    ) -> Tensor:
         """X at t + dt from X = x (n, d) at t, with the increments dw (n, d) ~ N(0, dt) of the Brownian motion.
 
+        dt: one step, or (n, 1) of them where the coefficients are constants or geometric.
         shift: b (n, d), or (d,), of the drift mu + sigma b, held over the step.  The law is exact, as `law` says.
         """
         if shift is not None:
@@ -182,7 +185,7 @@ class ForwardBackwardSDE:
         value = self._sigma(t, x)
         return value[:, None] if self._sigma.shape == () else value
 
-    def _means(self, t: float, dt: float, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _means(self, t: float, dt: float | Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         # of mu over the step, and the root of that of sigma^2: the increment's exact law where they depend on t alone
         mean, spread = self._drift.constant, self._sigma.constant
         if mean is None or spread is None:
