@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mlpde.errors import InputError
+from mlpde.formulation.stochastic import ForwardBackwardSDE
 from mlpde.formulation.torch_expression import Alpha
 
 Array = NDArray[np.float64]
@@ -49,3 +51,11 @@ class ValueAtStart:
     def from_state(cls, arrays: Mapping[str, NDArray], settings: Mapping[str, Any]) -> ValueAtStart:
         """From what `state` gave."""
         return cls(arrays["x0"], float(arrays["value"][0]), arrays["gradient"])
+
+
+def gradient_at_start(sde: ForwardBackwardSDE, z: torch.Tensor) -> Array:
+    """grad u (d,) at (0, x0) from z = sigma^T grad u (d,) there; nan where sigma is singular."""
+    one_by_one = torch.eye(sde.dim, dtype=z.dtype, device=z.device)
+    transposed = sde.diffused(0.0, sde.x0.expand(sde.dim, -1), one_by_one)  # row i: sigma e_i
+    gradient, failed = torch.linalg.solve_ex(transposed.double(), z.double())
+    return np.full(sde.dim, np.nan) if int(failed) else gradient.cpu().numpy()

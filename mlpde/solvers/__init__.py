@@ -22,6 +22,7 @@ SOLVERS = {
     "deep_ritz": "mlpde.solvers.deep_ritz:DeepRitz",
     "wan": "mlpde.solvers.wan:WAN",
     "deep_bsde": "mlpde.solvers.deep_bsde:DeepBSDE",
+    "multilevel_picard": "mlpde.solvers.multilevel_picard:MultilevelPicard",
 }
 
 

@@ -24,7 +24,7 @@ from mlpde.formulation.stochastic import ForwardBackwardSDE
 from mlpde.monitor import Monitor
 from mlpde.optimize.device import available
 from mlpde.problem import SemilinearParabolic
-from mlpde.representation.start_value import ValueAtStart
+from mlpde.representation.start_value import ValueAtStart, gradient_at_start
 from mlpde.representation.step_networks import SharedNetwork, StepNetworks
 from mlpde.settings import chosen, positive, whole
 from mlpde.solution import Solution
@@ -100,7 +100,7 @@ class DeepBSDE:
         mismatch = training.judged()
         y0, bias = float(training.y0.detach()), abs(float(mismatch.mean()))
         ci95 = 1.96 * float(mismatch.std()) / math.sqrt(len(mismatch))
-        gradient, warnings = _gradient(sde, training.z0.detach()), []
+        gradient, warnings = gradient_at_start(sde, training.z0.detach()), []
         if bias > ci95:
             warnings.append(
                 f"on fresh paths Y ends {bias:.1e} beside g in the mean, more than the statistical {ci95:.1e}: "
@@ -226,11 +226,3 @@ class Training:
                 for name, value in arrays.items()
                 if name.startswith(start)
             }
-
-
-def _gradient(sde: ForwardBackwardSDE, z0: torch.Tensor) -> np.ndarray:
-    """grad u (d,) of z0 = sigma(0, x0)^T grad u; nan where sigma is singular."""
-    one_by_one = torch.eye(sde.dim, dtype=z0.dtype, device=z0.device)
-    transposed = sde.diffused(0.0, sde.x0.expand(sde.dim, -1), one_by_one)  # row i: sigma e_i
-    gradient, failed = torch.linalg.solve_ex(transposed.double(), z0.double())
-    return np.full(sde.dim, np.nan) if int(failed) else gradient.cpu().numpy()
