@@ -79,12 +79,17 @@ def _summary(label: str, rows: list[Any], estimated: Mapping[str, Any]) -> dict[
         "errors": over_seeds("errors"),
         "output_errors": over_seeds("output_errors"),
         "quantities": {
-            name: _spread([row["quantities"].get(name) for row in rows])["median"]
+            name: _spread([_value(row["quantities"].get(name)) for row in rows])["median"]
             for name in rows[0]["quantities"]
         },
         "estimated_error": rows[0]["info"].get("estimated_error", {}),
         "warnings": list(dict.fromkeys(w for row in rows for w in row["info"].get("warnings", []))),
     }
+
+
+def _value(quantity: Any) -> float | None:
+    """A quantity's number, which may stand beside its interval."""
+    return quantity["value"] if isinstance(quantity, Mapping) else quantity
 
 
 def _spread(values: list[float | None]) -> dict[str, float]:
@@ -239,7 +244,7 @@ def quantity_table(metrics: Metrics) -> dict[str, Any] | None:
                 if name in published
                 else "–"
             )
-        known = reference["quantities"].get(name) if reference else None
+        known = _value(reference["quantities"].get(name)) if reference else None
         if reference:
             own = reference["info"].get("estimated_quantity_error", {}).get(name)
             row.append(("–" if known is None else number(known, 6)) + (f" ± {number(own, 1)}" if own else ""))

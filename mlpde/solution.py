@@ -35,6 +35,7 @@ MODELS = {
     "random_features_by_region": "mlpde.representation.models:Regionwise",
     "mean_free": "mlpde.representation.models:MeanFree",
     "network": "mlpde.representation.models:NetworkModel",
+    "backward_regression": "mlpde.representation.regression_model:BackwardRegression",
     "value_at_start": "mlpde.representation.start_value:ValueAtStart",
     "network_modes": "mlpde.representation.network_modes:NetworkModes",
 }
@@ -222,21 +223,26 @@ class Solution:
         }
 
     @cached_property
-    def quantities(self) -> dict[str, float]:
-        """The case's quantities by name, at the default time."""
+    def quantities(self) -> dict[str, Any]:
+        """The case's quantities by name, at the default time, and those that the solver itself found."""
+        own = dict(self.info.get("quantities", {}))
         if not isinstance(self.case, Case):
-            return dict(self.info.get("quantities", {}))
+            return own
         from mlpde.formulation import functional
 
         where = (
             self.mesh if self.mesh is not None else self.problem.domain
         )  # of an eigenproblem: of its first mode
-        return self.eigenvalue_quantities | {
-            name: functional.integrate(
-                quantity, self.problem, self.model.jets, where, self.info.get("default_time")
-            )
-            for name, quantity in self.case.quantities.items()
-        }
+        return (
+            self.eigenvalue_quantities
+            | own
+            | {
+                name: functional.integrate(
+                    quantity, self.problem, self.model.jets, where, self.info.get("default_time")
+                )
+                for name, quantity in self.case.quantities.items()
+            }
+        )
 
     def jets(self, points: ArrayLike, derivatives: Iterable[Derivative], t: ArrayLike | None = None) -> Any:
         """Derivatives (n, M) of all components at points (n, d), without the inside test."""

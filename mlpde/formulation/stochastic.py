@@ -64,6 +64,11 @@ class ForwardBackwardSDE:
         drift: Callable = problem.drift or (lambda t, x: 0)
         self._drift = self.compiled(drift, vector, "drift")
         self._sigma = self.compiled(problem.diffusion or (lambda t, x: 1.0), None, "diffusion")
+        if self._sigma.shape not in ((), vector, (self.dim, self.dim)):
+            raise InputError(
+                f"diffusion has shape {self._sigma.shape}: it must be a scalar, ({self.dim},) or "
+                f"({self.dim}, {self.dim})"
+            )
         self._terminal = self.compiled(lambda t, x: problem.terminal(x), (), "terminal")
         self._driver, self.driver_uses = self._compiled_driver(problem)
         self._m = self._s = torch.zeros((), dtype=dtype, device=device)
@@ -77,7 +82,7 @@ class ForwardBackwardSDE:
         return self.law != "euler"
 
     def compiled(self, function: Callable, shape: tuple[int, ...] | None, what: str) -> CompiledFunction:
-        """A function of (t, x) in UFL, of that shape, or for None of one that fits a diffusion."""
+        """A function of (t, x) in UFL, of that shape; of any for None."""
 
         def build() -> CompiledFunction:
             value = call_user(function, (self._t, self._x), what)
@@ -85,11 +90,6 @@ class ForwardBackwardSDE:
                 expression = as_expression(value, shape, what)
             else:
                 expression = ufl.as_tensor(value) if isinstance(value, tuple | list) else ufl.as_ufl(value)
-                if expression.ufl_shape not in ((), (self.dim,), (self.dim, self.dim)):
-                    raise InputError(
-                        f"{what} has shape {expression.ufl_shape}: it must be a scalar, ({self.dim},) or "
-                        f"({self.dim}, {self.dim})"
-                    )
             return CompiledFunction(tensor(expression), self._x, self._t, self.x0)
 
         return not_too_deep(build, what)
@@ -228,14 +228,12 @@ class ForwardBackwardSDE:
             _check_finite("diffusion", sigma, t)
             if not bool((sigma != 0).any()):
                 raise InputError(f"diffusion vanishes at t = {t:g}: the equation is of first order there")
-            value, gradient = self.terminal_gradient(x)
-            if n in (0, STEPS):  # g itself is asked for at the end, and as a first guess at the start
-                _check_finite("terminal", value, t)
-            if n == 0:  # x0 may be the one point where g has no gradient: |x|^(2 alpha) at 0
-                gradient = torch.zeros_like(gradient)
-            elif n == STEPS:
+            value, z = self.terminal(x), torch.zeros_like(x)
+            _check_finite("terminal", value, t)
+            if n > 0:  # at x0 alone a gradient of g may be infinite
+                gradient = self.terminal_gradient(x)[1]
                 _check_finite("the gradient of terminal", gradient, t)
-            z = self.z_of_gradient(t, x, gradient)
+                z = self.z_of_gradient(t, x, gradient)
             _check_finite("driver", self.driver(t, x, value, z), t)
             dw = torch.randn(PATHS, self.dim, generator=random, dtype=torch.float64) * dt**0.5
             x = self.step(t, dt, x, dw.to(x))
