@@ -116,9 +116,12 @@ class ForwardBackwardSDE:
             (gradient[..., None, :] @ sigma)[..., 0, :] if len(self._sigma.shape) == 2 else sigma * gradient
         )
 
-    def step(self, t: float, dt: float, x: Tensor, dw: Tensor, shift: Tensor | None = None) -> Tensor:
+    def step(
+        self, t: float, dt: float | Tensor, x: Tensor, dw: Tensor, shift: Tensor | None = None
+    ) -> Tensor:
         """X at t + dt from X = x (n, d) at t, with the increments dw (n, d) ~ N(0, dt) of the Brownian motion.
 
+        dt: one step, or (n, 1) of them where the coefficients are constants or geometric.
         shift: b (n, d), or (d,), of the drift mu + sigma b, held over the step.  The law is exact, as `law` says.
         """
         if shift is not None:
@@ -139,8 +142,8 @@ class ForwardBackwardSDE:
         return self.step(t, dt, x, torch.zeros_like(x[:1]))
 
     # ---------------------------------------------------------------- backward
-    def driver(self, t: float, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        """f(t, x, y, z) (n,) for y (n,) and z (n, d)."""
+    def driver(self, t: float | Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        """f(t, x, y, z) (n,) for y (n,) and z (n, d); t: one time, or n."""
         return self._driver_of(t, x, torch.cat([y[:, None], z], 1))
 
     def driver_slopes(
@@ -165,7 +168,7 @@ class ForwardBackwardSDE:
         return gradient_of(self.terminal, x)
 
     # ---------------------------------------------------------------- inside
-    def _driver_of(self, t: float, x: Tensor, jets: Tensor) -> Tensor:
+    def _driver_of(self, t: float | Tensor, x: Tensor, jets: Tensor) -> Tensor:
         points = with_time(t, x) if "t" in self.driver_uses else x
         return self._driver(points, None, {(): jets})[0]
 
@@ -187,7 +190,7 @@ class ForwardBackwardSDE:
         value = self._sigma(t, x)
         return value[:, None] if self._sigma.shape == () else value
 
-    def _means(self, t: float, dt: float, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _means(self, t: float, dt: float | Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         # of mu over the step, and the root of that of sigma^2: the increment's exact law where they depend on t alone
         mean, spread = self._drift.constant, self._sigma.constant
         if mean is None or spread is None:

@@ -22,6 +22,8 @@ SOLVERS = {
     "deep_ritz": "mlpde.solvers.deep_ritz:DeepRitz",
     "wan": "mlpde.solvers.wan:WAN",
     "bsde": "mlpde.solvers.bsde:BSDE",
+    "deep_bsde": "mlpde.solvers.deep_bsde:DeepBSDE",
+    "multilevel_picard": "mlpde.solvers.multilevel_picard:MultilevelPicard",
 }
 
 
