@@ -28,11 +28,9 @@ from mlpde.formulation.feynman_kac import NORMAL_95, antithetic, linear_level
 from mlpde.formulation.stochastic import ForwardBackwardSDE
 
 Tensor = torch.Tensor
-Known = Callable[
-    [int, Tensor], tuple[Tensor, Tensor]
-]  # (n, x (m, d)) -> v (m,), grad v (m, d) at t_n, n < steps
-# (n, x (m, d), dw (m, d)) -> (m,), of mean 0 for given x: what v, or its martingale part, gains over step n
-Increment = Callable[[int, Tensor, Tensor], Tensor]
+Known = Callable[[float, Tensor], tuple[Tensor, Tensor]]  # (t, x (m, d)) -> v (m,), grad v (m, d), t < T
+# (t, dt, x (m, d), dw (m, d)) -> (m,), of mean 0 for given x: what the martingale part of v gains over a step
+Increment = Callable[[float, float, Tensor, Tensor], Tensor]
 SAMPLES = 256  # of (y, z), at which a driver is found to have two pieces
 ROUNDING = 64  # units in the last place by which equal slopes may differ
 LINEAR_POINTS = 8192  # of each replicate of the first piece alone
