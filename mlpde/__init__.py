@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlpde.problem import Problem as Problem
     from mlpde.problem import SemilinearParabolic as SemilinearParabolic
     from mlpde.solution import Solution as Solution
+    from mlpde.solvers.bsde import BSDE as BSDE
     from mlpde.solvers.dgm import DGM as DGM
     from mlpde.solvers.pinn import PINN as PINN
     from mlpde.solvers.rfm import RFM as RFM
@@ -46,7 +47,7 @@ _PUBLIC = {
     "solve": "solving",
     "total": "language",
 }
-_SOLVERS = ("DGM", "FEM", "PINN", "RFM")
+_SOLVERS = ("BSDE", "DGM", "FEM", "PINN", "RFM")
 __all__ = [*_PUBLIC, *_SOLVERS]
 
 

@@ -47,11 +47,12 @@ def call_user(function: Callable, arguments: tuple, what: str) -> Any:
         raise
     except Exception as error:
         where = user_line(error)
-        hint = (
-            "; for a sum over many components write total(vector)"
-            if isinstance(error, RecursionError)
-            else ""
-        )
+        hint = ""
+        if isinstance(error, RecursionError) or "bool in a Python context" in str(error):
+            hint = (  # UFL's own words where Python's min or max compares expressions
+                "; over the components of a vector write total(vector), smallest(vector) or largest(vector), not sum, "
+                "min or max"
+            )
         raise InputError(
             f"{what} failed{' at ' + where if where else ''}: {type(error).__name__}: {error}{hint}"
         ) from error

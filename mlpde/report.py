@@ -237,7 +237,7 @@ def quantity_table(metrics: Metrics) -> dict[str, Any] | None:
                 if name in published
                 else "–"
             )
-        known = reference["quantities"].get(name) if reference else None
+        known = value_of(reference["quantities"].get(name)) if reference else None
         if reference:
             own = reference["info"].get("estimated_quantity_error", {}).get(name)
             row.append(("–" if known is None else number(known, 6)) + (f" ± {number(own, 1)}" if own else ""))

@@ -36,6 +36,8 @@ MODELS = {
     "random_features_by_region": "mlpde.representation.models:Regionwise",
     "mean_free": "mlpde.representation.models:MeanFree",
     "network": "mlpde.representation.models:NetworkModel",
+    "backward_regression": "mlpde.representation.regression_model:BackwardRegression",
+    "value_at_start": "mlpde.representation.start_value:ValueAtStart",
     "network_modes": "mlpde.representation.network_modes:NetworkModes",
 }
 FORMAT = 1  # of a saved solution; another one is refused

@@ -59,6 +59,7 @@ LAYERS = {
     "mlpde.problem": PROBLEM,
     "mlpde.formulation.*": FORMULATION,
     "mlpde.optimize.*": (*FORMULATION, "mlpde.optimize.*"),
+    "mlpde.referees.*": (*FORMULATION, "mlpde.referees.*"),  # independent of all solvers
     "mlpde.representation.*": NUMERICS,
     "mlpde.files": (),
     "mlpde.parallel": ("geometry.errors", "mlpde.errors"),
@@ -95,7 +96,7 @@ LAYERS = {
     "mlpde.results": COMPARE,
     "mlpde.progress": (),
     "mlpde.case_files": (*COMPARE, "cases"),
-    "mlpde.bench.*": (*CLI, "mlpde.solvers.*", "mlpde.energy_training", "cases.*"),
+    "mlpde.bench.*": (*CLI, "mlpde.solvers.*", "mlpde.energy_training", "mlpde.referees.*", "cases.*"),
     "mlpde.cli": CLI,
     "reference_fem.*": (
         *FORMULATION,

@@ -21,6 +21,9 @@ SOLVERS = {
     "dgm": "mlpde.solvers.dgm:DGM",
     "deep_ritz": "mlpde.solvers.deep_ritz:DeepRitz",
     "wan": "mlpde.solvers.wan:WAN",
+    "bsde": "mlpde.solvers.bsde:BSDE",
+    "deep_bsde": "mlpde.solvers.deep_bsde:DeepBSDE",
+    "multilevel_picard": "mlpde.solvers.multilevel_picard:MultilevelPicard",
 }
 
 

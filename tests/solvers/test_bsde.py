@@ -1,0 +1,173 @@
+"""BSDE on problems whose solution is known by other means: Hopf-Cole, linear equations, an exact wave."""
+
+import math
+
+import numpy as np
+import pytest
+import ufl
+
+from mlpde import BSDE, Case, InputError, SemilinearParabolic, solve, total
+from mlpde.monitor import Monitor
+from mlpde.solution import Solution
+from mlpde.solvers import features, solver
+
+QUICK = {"paths": 1024}
+
+
+def hjb(dim=20, strength=1.0):
+    """u_t + Lap u - strength |grad u|^2 = 0."""
+    return SemilinearParabolic(
+        dim,
+        1.0,
+        0.0,
+        diffusion=lambda t, x: math.sqrt(2),
+        driver=lambda t, x, y, z: -strength * ufl.dot(z, z) / 2,
+        terminal=lambda x: ufl.ln((1 + ufl.dot(x, x)) / 2),
+    )
+
+
+def hopf_cole(dim, strength):
+    """-1/strength log E exp(-strength g(sqrt(2) W)), |W|^2 being chi-square, by quadrature."""
+    r = np.linspace(1e-9, dim + 60 * math.sqrt(2 * dim), 400_001)
+    density = (dim / 2 - 1) * np.log(r) - r / 2
+    weights = np.exp(density - density.max())
+    return -math.log(weights @ ((1 + 2 * r) / 2) ** -strength / weights.sum()) / strength
+
+
+def wave(dim=20):
+    """The Burgers-type equation whose solution is a wave front, 1/2 at the origin."""
+    return SemilinearParabolic(
+        dim,
+        0.2,
+        0.0,
+        diffusion=lambda t, x: float(dim),
+        driver=lambda t, x, y, z: (y - (2 + dim) / (2 * dim)) * total(z),
+        terminal=lambda x: 1 / (1 + ufl.exp(-0.2 - total(x) / dim)),
+    )
+
+
+def heat(rate=0.5):
+    """u_t + 1/2 tr(a grad grad u) + rate u = 0 with a full sigma, u(T) = b.x: u = exp(rate (T - t)) b.x."""
+    return SemilinearParabolic(
+        3,
+        0.5,
+        (1.0, 2.0, 3.0),
+        diffusion=lambda t, x: ufl.as_matrix([[1.0, 0.5, 0.0], [0.0, 2.0, 0.0], [0.3, 0.0, 1.0]]),
+        driver=lambda t, x, y, z: rate * y,
+        terminal=lambda x: x[0] + 2 * x[1] - x[2],
+    )
+
+
+def quantity(solution):
+    return solution.info["quantities"]["y0"]
+
+
+@pytest.mark.parametrize(("strength", "width"), [(1.0, 1e-3), (8.0, 5e-3)])
+def test_hopf_and_cole_in_twenty_dimensions(strength, width):
+    known = hopf_cole(20, strength)
+    found = solve(hjb(20, strength), BSDE())
+    y0 = quantity(found)
+    assert abs(y0["value"] - known) < 1.5 * (y0["ci95"] + y0["bias"])
+    assert y0["ci95"] + y0["bias"] < width * known
+    assert y0["lower"] is None  # a concave driver: the linearised equation is above
+    assert y0["upper"] > known
+    assert found.info["nonlinearity_gap"] > 5e-3
+    assert found(np.zeros((1, 20)))[0] == pytest.approx(y0["value"], rel=1e-6)
+
+
+def test_a_driver_that_is_linear_in_y_and_sigma_a_matrix():
+    """Exact up to rounding: the features hold the solution, and the error in time is extrapolated."""
+    found = solve(heat(), BSDE(**QUICK, precision="double"))
+    known = math.exp(0.25) * 2.0
+    assert quantity(found)["value"] == pytest.approx(known, rel=1e-3)
+    sigma = np.array([[1.0, 0.5, 0.0], [0.0, 2.0, 0.0], [0.3, 0.0, 1.0]])
+    assert found.info["z0"]["value"] == pytest.approx(
+        sigma.T @ (math.exp(0.25) * np.array([1, 2, -1])), rel=1e-2
+    )
+    x = np.array([[1.1, 2.0, 2.9], [0.9, 1.8, 3.0]])
+    for t in (0.0, 0.1, 0.45, 0.5):
+        assert found(x, t) == pytest.approx(math.exp(0.5 * (0.5 - t)) * (x @ [1, 2, -1]), rel=2e-3)
+        assert found.gradient(x, t)[0] == pytest.approx(
+            math.exp(0.5 * (0.5 - t)) * np.array([1, 2, -1]), rel=1e-2
+        )
+
+
+def test_a_wave_front_and_its_gradient():
+    found = solve(wave(), BSDE())
+    y0 = quantity(found)
+    assert abs(y0["value"] - 0.5) < 1.5 * (y0["ci95"] + y0["bias"])
+    assert y0["ci95"] + y0["bias"] < 5e-3
+    assert y0["lower"] is None and y0["upper"] is None  # y z is neither convex nor concave
+    slope, spread = (np.array(found.info["z0"][k]) for k in ("value", "ci95"))
+    assert np.mean(np.abs(slope - 0.25) < spread) > 0.8  # sigma^T grad u = d / (4 d)
+
+
+def test_a_seed_fixes_the_result_and_another_one_changes_it():
+    first, again, other = (quantity(solve(hjb(), BSDE(**QUICK), seed=s))["value"] for s in (1, 1, 2))
+    assert first == again != other
+
+
+def test_a_feature_that_is_the_solution_leaves_no_error():
+    def exact(t, x):
+        return 1 / (1 + ufl.exp(-t - total(x) / 20))
+
+    without, with_it = (solve(wave(), BSDE(**QUICK, features=f)) for f in (None, exact))
+    assert abs(quantity(with_it)["value"] - 0.5) < 2e-3
+    assert with_it.info["unknowns"] / (with_it.info["steps"] - 1) == 25
+    assert without.info["unknowns"] / (without.info["steps"] - 1) == 23
+
+
+class Interrupted(Exception):
+    """As if the machine went down."""
+
+
+def test_a_run_that_goes_on_ends_as_one_that_never_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(Monitor, "save_every", 0.0)
+    settings = {**QUICK, "iterations": 3}
+    whole = solve(wave(), BSDE(**settings), seed=3)
+    assert whole.info["rounds"] > 1
+
+    def stop(step, *_):
+        if step == 2:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        solve(wave(), BSDE(**settings), seed=3, out=tmp_path, display=stop)
+    resumed = solve(wave(), BSDE(**settings), seed=3, out=tmp_path, resume=True)
+    assert quantity(resumed) == quantity(whole)
+    assert [row["step"] for row in resumed.info["history"]] == [row["step"] for row in whole.info["history"]]
+
+
+def test_what_is_saved_keeps_the_numbers_and_says_that_it_cannot_be_evaluated(tmp_path):
+    found = solve(Case("hjb", hjb()), BSDE(**QUICK))
+    assert found.quantities["y0"] == quantity(found)
+    folder = found.save(tmp_path / "saved")
+    with pytest.raises(InputError, match="solve the case again"):
+        Solution.load(folder)
+    assert '"ci95"' in (folder / "solution.json").read_text()
+    with pytest.raises(InputError, match="no other derivatives"):
+        found.jets(np.zeros((1, 20)), [(0, 0)])
+
+
+def test_divergence_is_never_silent():
+    """exp(y) blows up before t = 0."""
+    problem = SemilinearParabolic(
+        2, 1.0, 0.0, driver=lambda t, x, y, z: 5 * ufl.exp(y), terminal=lambda x: x[0] + 2
+    )
+    with pytest.raises(InputError, match="diverges"):
+        solve(problem, BSDE(**QUICK))
+
+
+def test_the_table_and_what_the_settings_may_be():
+    assert solver("bsde", steps="16", paths="none") == BSDE(steps=16)
+    assert set(features(hjb())) <= BSDE.accepts
+    for wrong, sentence in (
+        ({"steps": 6}, "steps must be a multiple of 4"),
+        ({"paths": 7}, "paths must be even"),
+        ({"precision": "half"}, "precision"),
+        ({"iterations": 0}, "iterations must be an integer from 1 on"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            BSDE(**wrong)
+    with pytest.raises(InputError, match="a scalar or a vector"):
+        solve(hjb(), BSDE(**QUICK, features=lambda t, x: ufl.outer(x, x)))
