@@ -18,7 +18,7 @@ from mlpde.solution import Solution
 from mlpde.solvers import Solver, check_accepts
 from mlpde.solvers import solver as make_solver
 from mlpde.solving import as_case, run
-from mlpde.start_value import typical
+from mlpde.start_report import typical
 
 MEASURES = ("l2", "h1", "max")  # and in time "l2_time"
 TOLERANCE = 1e-5  # of the reference: its relative L2 error

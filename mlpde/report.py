@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlpde.fields import Fields
 from mlpde.files import replacing_file
 from mlpde.formatting import number
-from mlpde.start_value import NAME, start_sentence, start_table, value_of
+from mlpde.start_report import NAME, start_sentence, start_table, value_of
 
 if TYPE_CHECKING:
     from mlpde.series import Series

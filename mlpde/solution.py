@@ -25,7 +25,7 @@ from mlpde.errors import InputError, unknown
 from mlpde.files import plain, replacing
 from mlpde.modes import alignment
 from mlpde.problem import Case, Field, SemilinearParabolic
-from mlpde.start_value import value_of
+from mlpde.start_report import value_of
 
 MODELS = {
     "fem": "reference_fem.function:FiniteElementFunction",

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mlpde.plotting import frame
 from mlpde.scales import PALETTE, colours
-from mlpde.start_value import NAME, known_value
+from mlpde.start_report import NAME, known_value
 
 Metrics = Mapping[str, Any]
 

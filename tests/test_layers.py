@@ -31,7 +31,7 @@ PICTURES = (
     "mlpde.work_precision",
     "mlpde.figures",
     "mlpde.formatting",
-    "mlpde.start_value",
+    "mlpde.start_report",
     "mlpde.start_figures",
     "mlpde.report",
 )
@@ -88,7 +88,7 @@ LAYERS = {
     "mlpde.work_precision": PICTURES,
     "mlpde.figures": PICTURES,
     "mlpde.formatting": (),
-    "mlpde.start_value": ("mlpde.formatting",),
+    "mlpde.start_report": ("mlpde.formatting",),
     "mlpde.start_figures": PICTURES,
     "mlpde.report": PICTURES,
     "mlpde.solving": COMPARE,

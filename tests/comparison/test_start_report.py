@@ -10,7 +10,7 @@ import ufl
 
 from mlpde import Case, InputError, SemilinearParabolic, Solution, compare, solve
 from mlpde.report import verdict
-from mlpde.start_value import start_table
+from mlpde.start_report import start_table
 
 DIM = 20
 
