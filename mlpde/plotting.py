@@ -104,8 +104,8 @@ def mesh_figure(fields: Fields) -> Figure:
 
 
 def history_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure | None:
-    """Loss and independent residual against steps, and seconds if they are known; None without a history."""
-    histories = {label: rows for label, rows in histories.items() if len(rows) > 1}
+    """Loss and independent residual against steps, and seconds if they are known; None without a history of them."""
+    histories = {label: rows for label, rows in histories.items() if len(rows) > 1 and _judged(rows[-1])}
     if not histories:
         return None
     timed = any("seconds" in row for rows in histories.values() for row in rows)
@@ -114,8 +114,7 @@ def history_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figu
     row_of_axes = figure.subplots(1, len(scales), sharey=True, squeeze=False)[0]
     palette = colours(list(histories))
     for label, rows in histories.items():
-        keys = [k for k in rows[-1] if k == "loss" or "residual" in k]
-        for key in keys:
+        for key in _judged(rows[-1]):
             used = [row for row in rows if isinstance(row.get(key), int | float) and row[key] > 0]
             for axes, against in zip(row_of_axes, scales, strict=True):
                 line = "-" if key == "loss" else "--"
@@ -136,6 +135,10 @@ def history_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figu
     row_of_axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     row_of_axes[0].legend(frameon=False, fontsize=8)
     return figure
+
+
+def _judged(row: Mapping[str, Any]) -> list[str]:
+    return [key for key in row if key == "loss" or "residual" in key]
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -13,10 +13,10 @@ from mlpde.exact import exact_solution
 from mlpde.fields import REFERENCE, Fields, sample
 from mlpde.files import replacing
 from mlpde.parallel import on_root
-from mlpde.problem import exact_by_field
+from mlpde.problem import SemilinearParabolic, exact_by_field
 from mlpde.report import write_report
 from mlpde.series import Series, frame_times, sample_series
-from mlpde.slices import slices
+from mlpde.slices import ray, slices
 from mlpde.solution import Solution
 from mlpde.solving import CHECKPOINT
 
@@ -114,6 +114,9 @@ def _write(folder: Path, metrics: dict[str, Any], shown: dict[str, Solution]) ->
         series.write(folder / "fields.pvd")
     domain = getattr(first.problem, "domain", None)
     cuts = slices(shown, domain) if first.mesh is None and domain is not None else {}
+    if isinstance(first.problem, SemilinearParabolic) and domain is None:
+        along = ray(shown, first.problem)
+        cuts = {} if along is None else {"ray": along}
     for name, cut in cuts.items():
         cut.write(folder / SLICES / f"{name}.vtu")
     write_report(folder, metrics, fields, series, cuts)

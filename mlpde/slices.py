@@ -1,6 +1,8 @@
-"""What can be seen of a function on a Box or a Ball, where no mesh exists: its values along a line and on a plane.
+"""What can be seen of a function where no mesh exists: its values along a line and on a plane.
 
-The line is the diagonal through the centre, the plane that of x0 and x1 through the centre.
+In a Box or a Ball the line is the diagonal through the centre, the plane that of x0 and x1 through the centre.  On the
+whole space it is the line along which all components grow alike, through x0, at half time: as far as the paths from x0
+go until then.
 """
 
 from __future__ import annotations
@@ -12,16 +14,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpde.fields import Fields, compared
+from mlpde.problem import SemilinearParabolic
 from mlpde.solution import Array, Solution
 
-TITLES = {"diagonal": "along the diagonal", "plane": "on the plane of x0 and x1"}
-COORDINATES = {"diagonal": ("distance from the centre",), "plane": ("x0", "x1")}
+TITLES = {
+    "diagonal": "along the diagonal",
+    "plane": "on the plane of x0 and x1",
+    "ray": "along x0 + s (1, ..., 1) at half time",
+}
+COORDINATES = {
+    "diagonal": ("distance from the centre",),
+    "plane": ("x0", "x1"),
+    "ray": ("distance from x0",),
+}
+PATHS, STEPS = 256, 8  # from x0, that tell how long the ray is
 ON_LINE, ON_PLANE = 201, 61  # points in a direction
 
 
 def slices(solutions: Mapping[str, Solution], domain: Any) -> dict[str, Fields]:
     """Fields on the diagonal and on the plane by their names in TITLES, at the default time."""
     return {"diagonal": _diagonal(solutions, domain), "plane": plane(solutions, domain)}
+
+
+def ray(solutions: Mapping[str, Solution], problem: SemilinearParabolic) -> Fields | None:
+    """The fields where the paths from x0 are at half time; None if no solution is known there."""
+    known = {label: one for label, one in solutions.items() if one.model.kind != "value_at_start"}
+    if not known:
+        return None
+    x0 = np.array(problem.x0)
+    distance = np.linspace(-1, 1, ON_LINE)[:, None] * _reach(problem)
+    points = x0 + distance / np.sqrt(problem.dim)
+    cells = np.stack([np.arange(ON_LINE - 1), np.arange(1, ON_LINE)], axis=1)
+    found = {label: one.values(points, [problem.horizon / 2])[0] for label, one in known.items()}
+    return compared(found, distance, cells)
+
+
+def _reach(problem: SemilinearParabolic) -> float:
+    """The median distance from x0 at half time."""
+    import torch
+
+    from mlpde.formulation.stochastic import ForwardBackwardSDE
+
+    sde, random = ForwardBackwardSDE(problem), torch.Generator().manual_seed(0)
+    dt, x = problem.horizon / 2 / STEPS, sde.x0.expand(PATHS, -1)
+    for n in range(STEPS):
+        dw = torch.randn(x.shape, generator=random, dtype=x.dtype) * dt**0.5
+        x = sde.step(n * dt, dt, x, dw)
+    return float((x - sde.x0).norm(dim=1).median())
 
 
 def plane(solutions: Mapping[str, Solution], domain: Any) -> Fields:

@@ -79,6 +79,7 @@ def test_against_the_exact_value(tmp_path, constants):
     assert table["rows"][2][:5] == ["guess", "40.0800000", "± 0.020", "0.010", "≥ 39.90000"]
     assert "0.20 % (worst 0.40 % of 3 seeds)" in table["rows"][2]
     assert all(len(row) == len(table["header"]) for row in table["rows"])
+    assert (tmp_path / "out" / "slices" / "ray.vtu").exists()
     text = (tmp_path / "out" / "report.md").read_text()
     assert "Value at (0, x0)" in text
     assert "the nonlinearity is worth 25 %" in text
