@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from mlpde.bench import print_table
 from mlpde.bench._bsde_problems import PROBLEMS, Published, rms, runs
-from mlpde.report import number
+from mlpde.formatting import number
 from mlpde.solvers import solver
 
 SEEDS = range(200, 240)

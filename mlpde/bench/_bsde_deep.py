@@ -11,8 +11,8 @@ import torch
 from mlpde.bench import print_table
 from mlpde.bench._bsde_by_hand import ByHand, Plain, default_risk, hjb
 from mlpde.bench._bsde_problems import PROBLEMS, Published, nonlinearity_gap, relative_errors, rms, runs
+from mlpde.formatting import number
 from mlpde.formulation.stochastic import ForwardBackwardSDE
-from mlpde.report import number
 from mlpde.solvers import solver
 from mlpde.solvers.deep_bsde import DeepBSDE, Training
 

@@ -9,7 +9,7 @@ import numpy as np
 from cases.hjb_2d import problem
 from mlpde.bench import print_table
 from mlpde.bench._bsde_problems import rms, runs
-from mlpde.report import number
+from mlpde.formatting import number
 from mlpde.solvers import solver
 from mlpde.solving import solve
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from cases.hjb_lq import FAMILY, hjb
 from mlpde.bench import print_table
 from mlpde.bench._bsde_problems import PROBLEMS, nonlinearity_gap, relative_errors, rms, runs
+from mlpde.formatting import number
 from mlpde.problem import SemilinearParabolic
 from mlpde.referees.hopf_cole import hopf_cole
-from mlpde.report import number
 from mlpde.solvers import solver
 
 SEEDS = range(100, 105)

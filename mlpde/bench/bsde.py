@@ -9,7 +9,7 @@ from __future__ import annotations
 
 def main() -> None:
     """Print the tables."""
-    from mlpde.bench import _bsde_coverage, _bsde_deep, _bsde_mesh, _bsde_published
+    from mlpde.bench import _bsde_coverage, _bsde_deep, _bsde_mesh, _bsde_pictures, _bsde_published
 
-    for part in (_bsde_published, _bsde_mesh, _bsde_coverage, _bsde_deep):
+    for part in (_bsde_published, _bsde_pictures, _bsde_mesh, _bsde_coverage, _bsde_deep):
         part.main()
