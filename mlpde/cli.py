@@ -1,4 +1,4 @@
-"""The command line: mlpde list | show | solve | compare | report | bench.
+"""The command line: mlpde list | show | solve | compare | sweep | report | bench.
 
 Exit code 0: done, and every --require met; 1: a requirement missed; 2: bad input, one sentence on stderr.
 """
@@ -20,6 +20,7 @@ from mlpde import __version__, case_files
 from mlpde.errors import InputError, unknown
 from mlpde.parallel import one_voice, ranks
 from mlpde.problem import Case
+from mlpde.sweep.command import sweep
 
 MEASURES = ("l2", "h1", "max")
 app = typer.Typer(
@@ -216,6 +217,9 @@ def compare(
         typer.echo(f"Missed: {sentence}", err=True)
     if missed:
         raise typer.Exit(1)
+
+
+app.command()(sweep)
 
 
 @app.command()
