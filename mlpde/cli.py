@@ -1,4 +1,4 @@
-"""The command line: mlpde list | show | solve | compare | sweep | report | bench.
+"""The command line: mlpde list | show | solve | compare | sweep | report | bench | doctor.
 
 Exit code 0: done, and every --require met; 1: a requirement missed; 2: bad input, one sentence on stderr.
 """
@@ -17,6 +17,7 @@ import typer
 
 from geometry.errors import GeometryError
 from mlpde import __version__, case_files
+from mlpde.doctor.command import doctor
 from mlpde.errors import InputError, unknown
 from mlpde.parallel import one_voice, ranks
 from mlpde.problem import Case
@@ -220,6 +221,7 @@ def compare(
 
 
 app.command()(sweep)
+app.command()(doctor)
 
 
 @app.command()

@@ -44,7 +44,7 @@ COMPARE = (
     "mlpde.results",
 )
 SWEEP = (*COMPARE, "mlpde.progress", "mlpde.case_files", "mlpde.sweep.*")
-CLI = (*SWEEP, "mlpde.bench.*")
+CLI = (*SWEEP, "mlpde.doctor.*", "mlpde.bench.*")
 LAYERS = {
     "geometry.*": ("geometry.*",),
     "mlpde": (
@@ -92,6 +92,7 @@ LAYERS = {
     "mlpde.case_files": (*COMPARE, "cases"),
     "mlpde.bench.*": (*CLI, "mlpde.solvers.*", "mlpde.energy_training", "cases.*"),
     "mlpde.sweep.*": SWEEP,
+    "mlpde.doctor.*": (*COMPARE, "mlpde.doctor.*"),
     "mlpde.cli": CLI,
     "reference_fem.*": (
         *FORMULATION,
