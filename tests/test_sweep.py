@@ -107,7 +107,7 @@ def test_a_sweep_in_which_a_worker_is_killed(mlpde, tmp_path):
     ]
     with (tmp_path / "out" / "runs.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
-    assert [line["error"] for line in lines] == ["1e-3", "1e-3", "1e-4", "1e-4"]
+    assert [line["good.error"] for line in lines] == ["1e-3", "1e-3", "1e-4", "1e-4"]
     assert float(lines[3]["l2"]) == pytest.approx(2 * float(lines[2]["l2"]))
     report = (tmp_path / "out" / "report.md").read_text()
     assert "| good error=1e-3 | 2 |" in report and "(worst 1.55e-3)" in report

@@ -87,7 +87,8 @@ def write(folder: Path, metrics: Mapping[str, Any]) -> None:
 def _lines(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for name, case in metrics["cases"].items():
         for row in case["solutions"]:
-            line = {"case": name, **{key: row[key] for key in ("solver", "label", "seed")}, **row["settings"]}
+            line = {"case": name, **{key: row[key] for key in ("solver", "label", "seed")}}
+            line |= {f"{row['solver']}.{key}": value for key, value in row["settings"].items()}
             line |= {key: row[key] for key in ("unknowns", "seconds", "cpu_seconds")}
             line |= {"gflops": row["machine"]["gflops"], "folder": row["folder"]}
             for field, errors in row["errors"].items() or [("", {})]:

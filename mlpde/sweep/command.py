@@ -55,6 +55,7 @@ def sweep(
     Each run is one `mlpde solve` into DIR/runs, its output in DIR/logs. The same command again makes the runs that are
     missing, from their checkpoints; so Ctrl-C loses nothing. Where a case has no exact solution, its finite element
     reference is solved first. The report, metrics.json and runs.csv have medians and worst values over the seeds.
+    Exit code 1: a run has no result; the report says which, and where its log is.
 
     The same as a file, `mlpde sweep sweep.toml`:
 
@@ -114,7 +115,7 @@ def _make(folder: Path, wanted: Any, workers: int, options: Any) -> bool:
     codes: dict[Any, int] = {}
     if missing:
         with displays() as display:
-            show = local.progress(total, total - len(missing), workers, display("sweep"))
+            show = local.progress(total, total - len(missing), display("sweep"))
             try:
                 if options is None:
                     codes = local.run_here(missing, folder, workers, show)

@@ -130,7 +130,7 @@ def run_here(runs: Sequence[Run], folder: Path, workers: int, show: Show) -> dic
     return {run: future.result() for future, run in futures.items()}
 
 
-def progress(total: int, before: int, workers: int, display: Callable[..., None]) -> Show:
+def progress(total: int, before: int, display: Callable[..., None]) -> Show:
     """Turns (done, running, failed) into a line with the time that is left; `before` of the runs were done before."""
     start = time.monotonic()
 

@@ -67,6 +67,7 @@ def run_by_slurm(
 
 def _submit(runs: Sequence[Run], folder: Path, workers: int, options: Slurm) -> list[Any]:
     import submitit
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
 
     executor = submitit.AutoExecutor(folder=folder / JOBS, cluster="slurm")
     executor.update_parameters(
@@ -81,13 +82,15 @@ def _submit(runs: Sequence[Run], folder: Path, workers: int, options: Slurm) -> 
     logs = [log_of(folder, run).absolute() for run in runs]
     try:
         return executor.map_array(carry_out, commands, logs)
-    except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
+    except (FailedJobError, FailedSubmissionError) as error:
         said = "; ".join(line.removeprefix("sbatch: error: ") for line in str(error).strip().splitlines())
         raise InputError(f"sbatch takes no job: {said}") from error
 
 
 def _watch(jobs: dict[Run, Any], folder: Path, before: dict[Run, int], show: Show) -> dict[Run, int]:
     """Exit codes, -1 where a job left the queue without one: killed, out of time, or its node went down."""
+    from submitit.core.utils import FailedJobError, UncompletedJobError
+
     codes: dict[Run, int] = {}
     gone: dict[Run, float] = {}
     unanswered = 0
@@ -107,7 +110,7 @@ def _watch(jobs: dict[Run, Any], folder: Path, before: dict[Run, int], show: Sho
             if job.paths.result_pickle.exists():
                 try:
                     codes[run] = job.result()
-                except Exception as error:  # of whatever kind: it is kept with the run's own output
+                except (FailedJobError, UncompletedJobError) as error:  # out of time, or a node without mlpde
                     with log_of(folder, run).open("a") as log:
                         log.write(f"{error}\n")
                     codes[run] = -1
