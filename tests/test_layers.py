@@ -46,7 +46,8 @@ COMPARE = (
     "mlpde.comparison",
     "mlpde.results",
 )
-CLI = (*COMPARE, "mlpde.progress", "mlpde.case_files", "mlpde.bench.*")
+SWEEP = (*COMPARE, "mlpde.progress", "mlpde.case_files", "mlpde.sweep.*")
+CLI = (*SWEEP, "mlpde.doctor.*", "mlpde.bench.*")
 LAYERS = {
     "geometry.*": ("geometry.*",),
     "mlpde": (
@@ -97,6 +98,8 @@ LAYERS = {
     "mlpde.progress": (),
     "mlpde.case_files": (*COMPARE, "cases"),
     "mlpde.bench.*": (*CLI, "mlpde.solvers.*", "mlpde.energy_training", "mlpde.referees.*", "cases.*"),
+    "mlpde.sweep.*": SWEEP,
+    "mlpde.doctor.*": (*COMPARE, "mlpde.doctor.*"),
     "mlpde.cli": CLI,
     "reference_fem.*": (
         *FORMULATION,
