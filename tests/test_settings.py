@@ -28,6 +28,7 @@ WRONG = [
     ),
     (RFM, {"scale": 1e300}, r"rfm.scale 1e\+300 is too large"),
     (RFM, {"corners": "no"}, "rfm.corners must be True or False, not 'no'"),
+    (RFM, {"holes": 1}, "rfm.holes must be True or False, not 1"),
     (RFM, {"polynomials": 1}, "rfm.polynomials must be True or False, not 1"),
     (RFM, {"device": 3}, "rfm.device must be a text such as 'cpu' or 'cuda', not 3"),
     (PINN, {"width": 0}, "pinn.width must be an integer from 1 on, not 0"),

@@ -9,7 +9,7 @@ are closed formulas: for a row of the least squares, sum_t c_t D^alpha_t (psi a)
 
 Beside them: the last `polynomials` features of each subdomain are cubes (k . (x - x_s)/r_s + b)^3, as many of which
 as there are monomials of degree <= 3 span these; and features on the whole box times functions that are singular at
-a corner, in the place of psi.
+a corner, or in a hole, in the place of psi.
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ import torch
 
 from mlpde.errors import InputError, unknown
 from mlpde.representation.corner_functions import CornerFunction
+from mlpde.representation.hole_functions import HoleFunction
 from mlpde.representation.partition_of_unity import Alpha, Cover, PartitionOfUnity
 from mlpde.representation.ridges import ACTIVATIONS, Ridges, closure, product, splits
 
-_TENSORS = ("weights", "biases", "global_weights", "global_biases", "corner_weights", "corner_biases")
+_TENSORS = (
+    *("weights", "biases", "global_weights", "global_biases"),
+    *("corner_weights", "corner_biases", "hole_weights", "hole_biases"),
+)
 CORNER_FEATURES = 60  # with each corner function
-CORNER_SCALE = 1.5  # what multiplies it is smooth
+WHOLE_SCALE = 1.5  # what multiplies them is smooth
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,9 @@ class RandomFeatures:
     """Features of the subdomains of `partition`, and global ones on its box.
 
     weights (subdomains, J, D), biases (subdomains, J), global_weights (Jg, D), global_biases (Jg,), corner_weights
-    (corners, Jc, D), corner_biases (corners, Jc).
-    Coefficients are arrays (components, count), count = subdomains * J + Jg + corners * Jc: subdomain after
-    subdomain, then the global features, last those with each corner function.
+    (corners, Jc, D), corner_biases (corners, Jc), hole_weights (holes, Jh, D), hole_biases (holes, Jh).
+    Coefficients are arrays (components, count), count = subdomains * J + Jg + corners * Jc + holes * Jh: subdomain
+    after subdomain, then the global features, then those with each corner function, last with each hole function.
     """
 
     partition: PartitionOfUnity
@@ -50,7 +54,10 @@ class RandomFeatures:
     global_biases: torch.Tensor
     corner_weights: torch.Tensor
     corner_biases: torch.Tensor
+    hole_weights: torch.Tensor
+    hole_biases: torch.Tensor
     corners: tuple[CornerFunction, ...] = ()
+    holes: tuple[HoleFunction, ...] = ()
     polynomials: int = 0
 
     @classmethod
@@ -64,9 +71,12 @@ class RandomFeatures:
         seed: int = 0,
         corners: tuple[CornerFunction, ...] = (),
         polynomials: bool = False,
+        holes: tuple[HoleFunction, ...] = (),
+        hole_features: int = 0,
     ) -> RandomFeatures:
         """`features` in each subdomain and `global_features` on the box, the same ones for the same seed.
 
+        hole_features: with each of the `holes`.
         polynomials: as many of the features as there are monomials of degree <= 3 are cubes, if that is at most half.
         """
         if activation not in ACTIVATIONS:
@@ -84,17 +94,31 @@ class RandomFeatures:
             for shape in shapes
             for size in ((*shape, partition.dim), shape)
         ]
-        shape = (len(corners), CORNER_FEATURES)
         drawn += [
-            torch.from_numpy(random.uniform(-CORNER_SCALE, CORNER_SCALE, size))
+            torch.from_numpy(random.uniform(-WHOLE_SCALE, WHOLE_SCALE, size))
+            for shape in ((len(corners), CORNER_FEATURES), (len(holes), hole_features))
             for size in ((*shape, partition.dim), shape)
         ]
         cubes = math.comb(partition.dim + 3, 3) if polynomials else 0
         cubes = cubes if 2 * cubes <= features else 0
         for part in drawn[:2]:
             part[:, features - cubes :] /= scale  # any scale spans the same polynomials
-        w, b, global_w, global_b, corner_w, corner_b = drawn
-        return cls(partition, activation, w, b, global_w, global_b, corner_w, corner_b, corners, cubes)
+        w, b, global_w, global_b, corner_w, corner_b, hole_w, hole_b = drawn
+        return cls(
+            partition,
+            activation,
+            w,
+            b,
+            global_w,
+            global_b,
+            corner_w,
+            corner_b,
+            hole_w,
+            hole_b,
+            corners,
+            holes,
+            cubes,
+        )
 
     @property
     def features(self) -> int:
@@ -102,8 +126,8 @@ class RandomFeatures:
 
     @property
     def global_features(self) -> int:
-        """The number of features on the whole box, those with corner functions among them."""
-        return len(self.global_biases) + self.corner_biases.numel()
+        """The number of features on the whole box, those with corner and hole functions among them."""
+        return len(self.global_biases) + self.corner_biases.numel() + self.hole_biases.numel()
 
     @property
     def count(self) -> int:
@@ -186,6 +210,7 @@ class RandomFeatures:
         return {
             "activation": self.activation,
             "corners": [asdict(corner) for corner in self.corners],
+            "holes": [asdict(hole) for hole in self.holes],
             "polynomials": self.polynomials,
             "lower": list(grid.lower),
             "upper": list(grid.upper),
@@ -208,7 +233,10 @@ class RandomFeatures:
         corners = tuple(
             CornerFunction(**(corner | {"point": tuple(corner["point"])})) for corner in settings["corners"]
         )
-        w, b, global_w, global_b, corner_w, corner_b = (torch.from_numpy(arrays[name]) for name in _TENSORS)
+        holes = tuple(HoleFunction(**(hole | {"point": tuple(hole["point"])})) for hole in settings["holes"])
+        w, b, global_w, global_b, corner_w, corner_b, hole_w, hole_b = (
+            torch.from_numpy(arrays[name]) for name in _TENSORS
+        )
         return cls(
             partition,
             settings["activation"],
@@ -218,7 +246,10 @@ class RandomFeatures:
             global_b,
             corner_w,
             corner_b,
+            hole_w,
+            hole_b,
             corners,
+            holes,
             settings["polynomials"],
         )
 
@@ -253,10 +284,12 @@ class RandomFeatures:
             lower, upper = points.new_tensor(grid.lower), points.new_tensor(grid.upper)
             centre, radius = (lower + upper) / 2, (upper - lower) / 2
             drawn = [(self.global_weights, self.global_biases, psi, self.activation)]
-            for corner, weights, biases in zip(
-                self.corners, self.corner_weights, self.corner_biases, strict=True
-            ):
-                drawn.append((weights, biases, corner.derivatives(points, betas), self.activation))
+            singular: list[tuple[CornerFunction | HoleFunction, torch.Tensor, torch.Tensor]] = [
+                *zip(self.corners, self.corner_weights, self.corner_biases, strict=True),
+                *zip(self.holes, self.hole_weights, self.hole_biases, strict=True),
+            ]
+            for function, weights, biases in singular:
+                drawn.append((weights, biases, function.derivatives(points, betas), self.activation))
         found, first = [], 0
         for weights, biases, window, activation in drawn:
             slopes = weights.to(points).T

@@ -27,6 +27,7 @@ from mlpde.representation.corner_functions import CornerFunction, corner_functio
 from mlpde.representation.determinacy import undetermined
 from mlpde.representation.error_estimate import Sample, estimated_errors, sampled
 from mlpde.representation.fitting import Ansatz, Fit, fit
+from mlpde.representation.hole_functions import HoleFunction, hole_functions
 from mlpde.representation.partition_of_unity import PartitionOfUnity
 from mlpde.representation.random_features import CORNER_FEATURES, RandomFeatures
 from mlpde.representation.sharp_windows import continuity
@@ -38,6 +39,8 @@ FEATURES = {  # in small and large subdomains, by dimension
     3: (200, 800, 1600),
     4: (400, 1600),
 }
+HOLE_FEATURES = (10, 20)  # with each hole function, at least and at most
+BORDER = 700  # columns with hole functions, at most: they are part of every subdomain's QR
 WIDEST = 2500  # columns of a subdomain: its QR costs their cube
 LISTED = 5  # subdomains in the warnings, at most
 HELD_OUT = 2000  # independent points that judge a solution
@@ -83,7 +86,8 @@ class Search:
     device: torch.device | None = None
     communicator: Any = None
     probes: list[dict[str, Any]] = field(default_factory=list)
-    fits: dict[tuple[tuple[int, ...], int, Pair], Judged | None] = field(default_factory=dict)
+    fits: dict[tuple[tuple[int, ...], int, Pair, bool], Judged | None] = field(default_factory=dict)
+    holes: tuple[HoleFunction, ...] = ()
     failure: NewtonFailure | None = None
     failures: int = 0
 
@@ -102,6 +106,11 @@ class Search:
             )
         candidates = self._candidates()
         self.alone = len(candidates) == 1
+        self.holes = self._chosen_holes(*candidates[0])
+        if self.holes and not self.alone:
+            candidates = (
+                self._candidates()
+            )  # in another order: their columns are part of every subdomain's QR
         pairs, tuned = self._pairs(), dict[int, Pair]()
         best: Judged | None = None
         reached: dict[int, float] = {}  # the best residual with each number of features
@@ -212,16 +221,15 @@ class Search:
                 coarsest /= 2
             finer = [n * 2.0**power for power in range(16) for n in (2, 3)]
             partitions = [cells, *(_cells(n, lengths) for n in ([1.0] if coarsest < 1 else []) + finer)]
-        cheap = sorted(
-            product(partitions, counts), key=lambda candidate: math.prod(candidate[0]) * candidate[1] ** 2
-        )
+        border = self._hole_features(self.holes) * len(self.holes)
+        cheap = sorted(product(partitions, counts), key=lambda c: math.prod(c[0]) * (c[1] + border) ** 2)
         components = self.form.components
         return [
             (cells, count)
             for i, (cells, count) in enumerate(cheap)
             if i == 0
             or (
-                math.prod(cells) * components * count <= settings.max_unknowns
+                components * (math.prod(cells) * count + border) <= settings.max_unknowns
                 and components * count <= WIDEST
             )
         ]
@@ -251,6 +259,39 @@ class Search:
         ranked = sorted(pairs, key=lambda pair: residuals.get(pair, math.inf))
         return ranked[:1] if residuals[ranked[0]] <= DECIDED else ranked
 
+    def _chosen_holes(self, cells: tuple[int, ...], count: int) -> tuple[HoleFunction, ...]:
+        """The hole functions where a small fit resolves nothing without them, and less with as many more features.
+
+        None for nonlinear problems, in time, across interfaces, and where holes are so many that their columns would be
+        too many.
+        """
+        linear = self.form.linear and not self.form.jumps
+        if not (self.settings.holes and linear) or isinstance(self.domain, SpaceTime):
+            return ()
+        circles = hole_functions(self.domain)
+        columns = self._hole_features(circles) * len(circles)
+        if not columns:
+            return ()
+        pairs = self._pairs()
+        if self.alone:
+            count = max(count // (2 if len(pairs) > 1 else 4), 1)
+        pair = self._ranked(pairs, cells, count)[0]
+        plain = self._probed(cells, count, pair, None)
+        if plain is not None and plain.residual <= DECIDED:
+            return ()
+        larger = self._probed(cells, count + math.ceil(columns / math.prod(cells)), pair, None)
+        self.holes = circles
+        found = self._probed(cells, count, pair, None)
+        if found is None or (larger is not None and found.residual >= larger.residual):
+            return ()
+        return circles
+
+    def _hole_features(self, holes: tuple[HoleFunction, ...]) -> int:
+        """How many features with each hole function can be afforded, 0 for none."""
+        least, most = HOLE_FEATURES
+        affordable = BORDER // max(self.form.components * len(holes), 1)
+        return min(affordable, most) if affordable >= least else 0
+
     def _tuned(
         self, found: Judged, cells: tuple[int, ...], count: int, start: Judged | None, upwards: bool
     ) -> Judged:
@@ -270,20 +311,25 @@ class Search:
 
     def _probed(self, cells: tuple[int, ...], count: int, pair: Pair, start: Judged | None) -> Judged | None:
         found = self._fit(cells, count, pair, start)
-        record = {"activation": pair[0], "scale": pair[1], "partition": list(cells), "features": count}
-        self.probes.append(record | {"residual": math.inf if found is None else found.residual})
+        record: dict[str, Any] = {"activation": pair[0], "scale": pair[1], "partition": list(cells)}
+        record |= {"features": count, "hole_functions": len(self.holes)}
+        record["residual"] = math.inf if found is None else found.residual
+        if record not in self.probes:
+            self.probes.append(record)
         return found
 
     def _fit(self, cells: tuple[int, ...], count: int, pair: Pair, start: Judged | None) -> Judged | None:
         """One fit on one partition; None where Newton's method fails."""
-        if (cells, count, pair) not in self.fits:
-            self.fits[cells, count, pair] = self._fitted(cells, count, pair, start)
-        return self.fits[cells, count, pair]
+        key = (cells, count, pair, bool(self.holes))
+        if key not in self.fits:
+            self.fits[key] = self._fitted(cells, count, pair, start)
+        return self.fits[key]
 
     def _fitted(self, cells: tuple[int, ...], count: int, pair: Pair, start: Judged | None) -> Judged | None:
         settings, (activation, scale) = self.settings, pair
         regions = self.domain.regions if self.form.jumps else ()
-        whole = settings.global_features + CORNER_FEATURES * len(self.corners)
+        each = self._hole_features(self.holes)
+        whole = settings.global_features + CORNER_FEATURES * len(self.corners) + each * len(self.holes)
         per_cell = count + whole / math.prod(cells)
         located = self._located(lattice(self.domain, cells, settings.points * per_cell))
         minimum = min(POINTS_PER_FEATURE, 0.9 * settings.points) * count
@@ -315,6 +361,8 @@ class Search:
                     self.seed + 7919 * len(sets),
                     self.corners,
                     settings.polynomials,
+                    self.holes,
+                    each,
                 )
             )
         ansatz = Ansatz(tuple(sets), tuple(regions))

@@ -59,6 +59,9 @@ class RFM:
     corners: in plane domains, 60 features times r^a sin(a theta) for every singular exponent a below 2 of every corner,
     where one scalar unknown has the principal part c Lap u.  Systems (elasticity, Stokes) get none: their singular
     solutions stay unresolved at corners, and the residual there is large.
+    holes: in steady linear problems in the plane, 10 to 20 features times log r and (R/r)^k cos and sin of k theta,
+    k = 2, 4, 6, about the centre of every circular hole, where a small fit resolves nothing without them and less with
+    as many other features; none where these would be more than 700 columns, or the flux differs between regions.
     polynomials: as many features as there are monomials of degree <= 3 are polynomials, if that is at most half.
     time_blocks: a problem in time is solved in so many intervals, one after the other; with 1 all at once.  Partition,
     features, scale and least squares in `Solution.info` are then those of the last one, and those of all are under
@@ -78,6 +81,7 @@ class RFM:
     time_blocks: int = 1
     window: Literal["psi_b", "psi_a"] = "psi_b"
     corners: bool = True
+    holes: bool = True
     polynomials: bool = True
 
     name: ClassVar[str] = "rfm"
@@ -92,7 +96,7 @@ class RFM:
         positive(self, "points", *(["scale"] if self.scale is not None else []))
         positive(self, "tolerance", zero=True)
         chosen(self, "method", "activation", "window")
-        flags(self, "corners", "polynomials")
+        flags(self, "corners", "holes", "polynomials")
         if self.scale is not None and self.scale > LARGEST_SCALE:
             raise InputError(
                 f"rfm.scale {self.scale:g} is too large, above {LARGEST_SCALE:g}: features would oscillate so often in "
@@ -179,6 +183,7 @@ class RFM:
             "history": monitor.history,
             **_facts(blocks[-1], form.linear),
             "corner_functions": [asdict(corner) for corner in blocks[-1].fit.features.corners],
+            "hole_functions": [asdict(hole) for hole in blocks[-1].fit.features.holes],
             "probes": probes,
             "residual": max(b.residual for b in blocks),
             **({"estimated_error": errors} if errors else {}),
