@@ -13,7 +13,7 @@ help: ## print this list
 venv: .venv/.installed ## install mlpde and its tools into .venv
 
 demo: venv ## compare RFM and PINN with finite elements on a plate with holes
-	.venv/bin/mlpde compare plate_with_holes --solver rfm --solver pinn --out runs/demo
+	.venv/bin/mlpde compare plate_with_holes --solver rfm --solver pinn --set rfm.tolerance=1e-7 --out runs/demo
 	@echo "The report: $(CURDIR)/runs/demo/report.html"
 
 # Two processes with one thread each beat one process with two threads; a file's tests stay together and share its fixtures.

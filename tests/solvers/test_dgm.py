@@ -164,7 +164,7 @@ def test_the_report_of_a_comparison_has_lines_and_planes(solved, tmp_path):
     assert row["errors"]["u"]["l2"] == pytest.approx(np.linalg.norm(found - known) / np.linalg.norm(known))
     assert comparison.metrics["reference"]["quantities"]["mean"] == pytest.approx(-0.25, abs=1e-3)
     figures = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
-    assert figures == {"u_along_the_diagonal.png", "u_on_the_plane_of_x0_and_x1.png"}
+    assert figures == {"history.png", "u_along_the_diagonal.png", "u_on_the_plane_of_x0_and_x1.png"}
     assert not list((tmp_path / "out").glob("fields*"))
 
 
