@@ -139,15 +139,17 @@ class SemilinearParabolic:
     fields: tuple[Field, ...] = field(default=(Field("u"),), init=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.dim, int) or self.dim < 1:
+        if not isinstance(self.dim, int) or isinstance(self.dim, bool) or self.dim < 1:
             raise InputError(f"dim must be a positive integer, not {self.dim!r}")
-        if not isinstance(self.horizon, int | float) or not self.horizon > 0:
+        if not isinstance(self.horizon, int | float) or not 0 < self.horizon < math.inf:
             raise InputError(f"horizon must be a positive number, not {self.horizon!r}")
         x0 = coordinates(self.x0, "x0")
         if len(x0) not in (1, self.dim):
             raise InputError(
                 f"x0 has {len(x0)} coordinates: one number, or dim = {self.dim} of them, are expected"
             )
+        if not all(map(math.isfinite, x0)):
+            raise InputError(f"x0 must be finite, not {self.x0!r}")
         object.__setattr__(self, "x0", x0 * self.dim if len(x0) == 1 else x0)
         object.__setattr__(self, "dirichlet", as_tuple(self.dirichlet))
         arity(self.driver, (4,), "driver", "t, x, y, z")

@@ -171,7 +171,7 @@ def error_table(metrics: Metrics) -> dict[str, Any]:
     summaries = summarise(metrics)
     names = list(summaries[0]["errors"])
     measures = {
-        n: [m for m in MEASURES if m in summaries[0]["errors"][n] and m != NAME] for n in names
+        n: [m for m in MEASURES if m != NAME and any(m in s["errors"][n] for s in summaries)] for n in names
     }  # y0 has a table of its own
     header = ["solver", "unknowns", "seconds", "CPU seconds"]
     header += [f"{name}: {MEASURES[measure]}" for name in names for measure in measures[name]]
@@ -192,7 +192,11 @@ def error_table(metrics: Metrics) -> dict[str, Any]:
             [
                 summary["label"],
                 *[number(summary[key]) for key in ("unknowns", "seconds", "cpu_seconds")],
-                *[error_text(summary["errors"][n][m], several) for n in names for m in measures[n]],
+                *[
+                    error_text(summary["errors"][n][m], several) if m in summary["errors"][n] else "–"
+                    for n in names
+                    for m in measures[n]
+                ],
             ]
         )
     return {"header": header, "rows": rows}

@@ -263,8 +263,9 @@ class Solution:
 
         l2 = |u - r| / |r| in L2; h1 the same in the full H1 norm; max = max |u - r| / max |r|; vectors are
         measured in the Euclidean norm, mean_zero fields are shifted to mean zero first.  In time these hold at the
-        default time, and l2_time is in L2(0, T; L2).  y0 is the error at (0, x0) of a SemilinearParabolic, on the
-        whole space the only one.  A zero reference gives absolute errors, with "absolute": True.
+        default time, and l2_time is in L2(0, T; L2).  y0 is the error at (0, x0) of a SemilinearParabolic, on
+        the whole space, and of a model that holds near paths from x0 alone, the only one.  A zero reference gives
+        absolute errors, with "absolute": True.
         """
         if [(f.name, f.shape) for f in self.fields] != [(f.name, f.shape) for f in reference.fields]:
             raise InputError(
@@ -274,7 +275,8 @@ class Solution:
         if self.is_eigen:
             return self._mode_errors(reference)
         start = self._error_at_start(reference)
-        if isinstance(reference.problem, SemilinearParabolic) and reference.problem.domain is None:
+        whole_space = isinstance(reference.problem, SemilinearParabolic) and reference.problem.domain is None
+        if whole_space or getattr(self.model, "local", False):
             return {self.fields[0].name: start}
         known = reference.samples
         own = self._sample(known.points, known.weights)

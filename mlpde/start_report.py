@@ -50,17 +50,19 @@ def start_table(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
         rows.append([f"reference ({reference['solver']})", *cells[:4], *["–"] * len(against), *cells[4:]])
     for label in labels:
         runs = [row for row in metrics["solutions"] if row["label"] == label]
-        cells = _cells(typical(runs))
+        one = typical(runs, known[0] if known else None)
+        cells = _cells(one)
         difference = [differences(runs, known[0])] if known else []
-        rows.append([label, *cells[:4], *difference, *cells[4:]])
+        rows.append([_named(one, runs), *cells[:4], *difference, *cells[4:]])
     return {"header": ["solver", *HEADER[:4], *against, *HEADER[4:]], "rows": rows}
 
 
 def start_sentence(runs: list[Any], metrics: Mapping[str, Any]) -> str:
     """What the runs of one solver found, in words."""
-    run, known = typical(runs), known_value(metrics)
+    known = known_value(metrics)
+    run = typical(runs, known[0] if known else None)
     cells = _cells(run)
-    text = f"{run['label']} finds u(0, x0) = {cells[0]}"
+    text = f"{_named(run, runs)} finds u(0, x0) = {cells[0]}"
     if cells[1] != "–":
         text += f" with the 95 % interval {cells[1]}"
     if cells[2] != "–":
@@ -73,18 +75,29 @@ def start_sentence(runs: list[Any], metrics: Mapping[str, Any]) -> str:
     return text + "."
 
 
-def typical(runs: list[Any]) -> Any:
-    """The run with the median y0."""
+def typical(runs: list[Any], known: float | None = None) -> Any:
+    """The run whose difference to the known value, or without one whose y0, is the (lower) median of all."""
     values = [_finite(value_of(run["quantities"].get(NAME))) for run in runs]
-    return runs[values.index(statistics.median_low(values))]
+    judged = values if known is None else relative_sizes(runs, known)
+    return runs[judged.index(statistics.median_low(judged))]
 
 
 def differences(runs: list[Any], known: float) -> str:
     """Relative to the known value (absolute where that is 0): of several runs the median and the worst."""
-    found = [_finite(value_of(run["quantities"].get(NAME))) - known for run in runs]
-    sizes = [abs(f) / abs(known) if known else abs(f) for f in found]
-    text = _share(statistics.median(sizes))
-    return text if len(sizes) == 1 else f"{text} (worst {_share(max(sizes))} of {len(sizes)} seeds)"
+    sizes = relative_sizes(runs, known)
+    unit = _share if known else number
+    text = unit(statistics.median_low(sizes))
+    return text if len(sizes) == 1 else f"{text} (worst {unit(max(sizes))} of {len(sizes)} seeds)"
+
+
+def relative_sizes(runs: list[Any], known: float) -> list[float]:
+    """|y0 - known| / |known| of each run, absolute where that is 0, infinite without y0."""
+    found = [abs(_finite(value_of(run["quantities"].get(NAME))) - known) for run in runs]
+    return [f / abs(known) for f in found] if known else found
+
+
+def _named(run: Mapping[str, Any], runs: list[Any]) -> str:
+    return run["label"] if len(runs) == 1 else f"{run['label']}, seed {run['seed']}"
 
 
 def _cells(run: Mapping[str, Any]) -> list[str]:

@@ -27,6 +27,7 @@ REPLICATES = 16  # of the scrambled Sobol points
 BATCH = 2**25  # numbers in the increments of the paths that are followed at once
 EDGE = 1e-7  # the points keep this distance from 0 and 1, where the normal numbers are infinite
 GRIDS = (1, 2, 4)  # steps taken at once: three grids tell the order of the error in time
+ROUNDING = 1e3  # units in the last place, after sums over steps
 COLLINEAR = 1e-9  # relative: added to the control variates' covariance
 
 
@@ -102,7 +103,8 @@ def newton_feynman_kac(
 ) -> Estimate:
     """y0 by fresh antithetic paths, at v = known, on `steps` steps (a multiple of 4), extrapolated to dt = 0.
 
-    Control variates: the martingales of v, and g at the end of the paths without shift, whose mean is `linear`.
+    Control variates: the martingales of v, and where steps are exact g at the end of the paths without shift, whose
+    mean is `linear` (Euler's steps have another one, that depends on their length).
     part: of the driver, part * f is taken.
     """
     dt, values, first = sde.horizon / steps, [], []
@@ -110,20 +112,17 @@ def newton_feynman_kac(
     for start in range(0, paths, size):
         dw = [antithetic(generator, min(size, paths - start), sde.x0) * math.sqrt(dt) for _ in range(steps)]
         columns = [c for stride in GRIDS for c in _linearised_paths(sde, known, dw, stride, part)]
-        x = sde.x0.expand_as(dw[0])
         if sde.exact:
-            x = sde.step(0.0, sde.horizon, x, torch.stack(dw).sum(0))
-        else:
-            for n in range(steps):
-                x = sde.step(n * dt, dt, x, dw[n])
-        values.append(torch.stack([*columns, sde.terminal(x) - linear.value], 1).double())
+            x = sde.step(0.0, sde.horizon, sde.x0.expand_as(dw[0]), torch.stack(dw).sum(0))
+            columns.append(sde.terminal(x) - linear.value)
+        values.append(torch.stack(columns, 1).double())
         first.append(dw[0])
     every = torch.cat(values)
     residuals = [every[:, 2 * k] - every[:, 2 * k + 1] for k in (0, 1)]
     variances = [float(r.var()) for r in residuals]
     # the paths of a pair depend on each other: statistics are those of the pairs' means
     pairs = torch.cat([_pair_means(v) for v in values])
-    v1, m1, v2, m2, v4, m4, g = pairs.unbind(1)
+    (v1, m1, v2, m2, v4, m4), g = pairs[:, :6].unbind(1), pairs[:, 6] if sde.exact else None
     share = 1 / 3 if sde.exact else 1.0  # of the difference of two grids, that the finer one is off by
     fine, coarse = v1 + share * (v1 - v2), v2 + share * (v2 - v4)
     value, error = controlled(fine, (m1, m2), g, linear.error)
@@ -138,10 +137,15 @@ def newton_feynman_kac(
         NORMAL_95 * error,
         abs(change),
         max(2 * variances[0] - variances[1], 0.0),  # the steps' own share is linear in their length
-        variances[0] / max(float(every[:, 0].var()), torch.finfo(torch.float64).tiny),
+        variances[0] / max(float(every[:, 0].var()), rounding_variance(value, sde.x0.dtype)),
         z0 + noise.mean(0),
         noise.std(0) / math.sqrt(len(noise)),
     )
+
+
+def rounding_variance(value: float, dtype: torch.dtype) -> float:
+    """The variance that rounding alone gives to numbers of that size."""
+    return (ROUNDING * torch.finfo(dtype).eps * abs(value)) ** 2 + torch.finfo(torch.float64).tiny
 
 
 def _pair_means(samples: Tensor) -> Tensor:
@@ -149,15 +153,18 @@ def _pair_means(samples: Tensor) -> Tensor:
     return samples.reshape(2, len(samples) // 2, -1).mean(0)
 
 
-def controlled(e: Tensor, martingales: Sequence[Tensor], g: Tensor, g_error: float) -> tuple[float, float]:
+def controlled(
+    e: Tensor, martingales: Sequence[Tensor], g: Tensor | None, g_error: float
+) -> tuple[float, float]:
     """(mean of e (n,), its standard error) by the control variates, of mean zero, that leave the least error.
 
     The mean of g (n,) is zero up to the standard error g_error.
     """
-    if not all(bool(c.isfinite().all()) for c in (e, *martingales, g)):
+    known = () if g is None else (g,)
+    if not all(bool(c.isfinite().all()) for c in (e, *martingales, *known)):
         return math.nan, math.nan
     found = []
-    for controls in ((), tuple(martingales), (g,), (*martingales, g)):
+    for controls in dict.fromkeys([(), tuple(martingales), known, (*martingales, *known)]):
         rest, weight = e, 0.0
         if controls:
             a = torch.stack(controls, 1)
@@ -166,7 +173,7 @@ def controlled(e: Tensor, martingales: Sequence[Tensor], g: Tensor, g_error: flo
             matrix.diagonal().add_(COLLINEAR * matrix.trace() + torch.finfo(matrix.dtype).tiny)
             beta = torch.linalg.lstsq(matrix, (centred.T @ (e - e.mean()))[:, None]).solution[:, 0]
             rest = e - a @ beta
-            weight = float(beta[-1]) if controls[-1] is g else 0.0
+            weight = float(beta[-1]) if g is not None and controls[-1] is g else 0.0
         error = math.hypot(float(rest.std()) / math.sqrt(len(rest)), weight * g_error)
         found.append((error, float(rest.mean())))
     error, value = min(found)

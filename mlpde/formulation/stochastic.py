@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,7 +95,7 @@ class ForwardBackwardSDE:
             if shape is not None:
                 expression = as_expression(value, shape, what)
             else:
-                expression = ufl.as_tensor(value) if isinstance(value, tuple | list) else ufl.as_ufl(value)
+                expression = _converted(value, what)
             return CompiledFunction(tensor(expression), self._x, self._t, self.x0)
 
         return not_too_deep(build, what)
@@ -243,6 +244,15 @@ class ForwardBackwardSDE:
             dw = torch.randn(PATHS, self.dim, generator=random, dtype=torch.float64) * dt**0.5
             x = self.step(t, dt, x, dw.to(x))
             _check_finite("the path", x, t + dt)
+
+
+def _converted(value: Any, what: str) -> Expr:
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    try:
+        return ufl.as_tensor(value) if isinstance(value, tuple | list) else ufl.as_ufl(value)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{what} is {value!r}: a number, a tuple or a UFL expression is expected") from error
 
 
 def _has_kinks(expression: Expr) -> bool:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import torch
 
-from mlpde.formulation.feynman_kac import antithetic
+from mlpde.formulation.feynman_kac import antithetic, rounding_variance
 from mlpde.optimize.normal_equations import NormalEquations
 from mlpde.representation.regression_features import (
     Regression,
@@ -103,4 +103,6 @@ def fit_backward(
     error = float(pairs.std()) / math.sqrt(len(pairs))
     regression = Regression(features, regression.scales, regression.coefficients, float(target.mean()))
     plain = float((target + martingale).var())
-    return Fit(regression, error, float(target.var()) / max(plain, torch.finfo(torch.float64).tiny))
+    return Fit(
+        regression, error, float(target.var()) / max(plain, rounding_variance(regression.y0, sde.x0.dtype))
+    )

@@ -20,12 +20,13 @@ Alpha = tuple[int, ...]
 class BackwardRegression:
     """u at points (x, t): linear in time between the regressions of neighbouring times, and g at the end.
 
-    It holds where the sample paths from x0 are at the time t: at t = 0 near x0.
+    It holds where the sample paths from x0 are at the time t, at t = 0 near x0; elsewhere it is nan.
     """
 
     regression: Regression
 
     kind: ClassVar[str] = "backward_regression"
+    local: ClassVar[bool] = True  # no error over a domain can be stated
 
     def jets(self, points: np.ndarray, derivatives: Iterable[Alpha]) -> dict[Alpha, np.ndarray]:
         """Value () and first derivatives in space (i,), each (n, 1), at points (n, d + 1) with the time last."""
@@ -41,6 +42,8 @@ class BackwardRegression:
             value[rows], gradient[rows] = (
                 part.cpu().numpy() for part in self.regression.between(float(t), x)
             )
+            lost = np.flatnonzero(rows)[~self.regression.reached(float(t), x).cpu().numpy()]
+            value[lost], gradient[lost] = np.nan, np.nan
         return {alpha: (gradient[:, alpha[0]] if alpha else value)[:, None] for alpha in derivatives}
 
     def state(self) -> tuple[dict[str, NDArray], dict[str, Any]]:

@@ -25,6 +25,7 @@ class ValueAtStart:
     value: float
     gradient: Array
     kind: ClassVar[str] = "value_at_start"
+    local: ClassVar[bool] = True
 
     def jets(self, points: Array, derivatives: Iterable[Alpha]) -> dict[Alpha, Array]:
         """() and (i,), each (n, 1), at points (n, d + 1) that all are (x0, 0); anything else raises InputError."""

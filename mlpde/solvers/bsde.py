@@ -77,6 +77,12 @@ class BSDE:
         chosen(self, "precision")
         if self.steps % 4:
             raise InputError(f"bsde.steps must be a multiple of 4, not {self.steps}")
+        if self.max_steps < self.steps:
+            raise InputError(f"bsde.max_steps must be at least steps = {self.steps}, not {self.max_steps}")
+        if self.features is not None and not callable(self.features):
+            raise InputError(
+                f"bsde.features must be a function of (t, x) in UFL, from Python or the case, not {self.features!r}"
+            )
         for setting, least in (("paths", 4), ("smoothing", 0)):
             if (value := getattr(self, setting)) is not None:
                 whole(self, least, setting)

@@ -76,7 +76,7 @@ def test_against_the_exact_value(tmp_path, constants):
     assert comparison.typical("guess").info["seed"] == 1
     table = start_table(metrics)
     assert table["rows"][0][:2] == ["published (a book)", "40.0000000"]
-    assert table["rows"][2][:5] == ["guess", "40.0800000", "± 0.020", "0.010", "≥ 39.90000"]
+    assert table["rows"][2][:5] == ["guess, seed 1", "40.0800000", "± 0.020", "0.010", "≥ 39.90000"]
     assert "0.20 % (worst 0.40 % of 3 seeds)" in table["rows"][2]
     assert all(len(row) == len(table["header"]) for row in table["rows"])
     assert (tmp_path / "out" / "slices" / "ray.vtu").exists()
