@@ -1,4 +1,4 @@
-"""The command line: mlpde list | show | solve | compare | report | bench.
+"""The command line: mlpde list | show | solve | compare | sweep | report | bench | doctor.
 
 Exit code 0: done, and every --require met; 1: a requirement missed; 2: bad input, one sentence on stderr.
 """
@@ -17,9 +17,11 @@ import typer
 
 from geometry.errors import GeometryError
 from mlpde import __version__, case_files
+from mlpde.doctor.command import doctor
 from mlpde.errors import InputError, unknown
 from mlpde.parallel import one_voice, ranks, refuse_strangers
 from mlpde.problem import Case
+from mlpde.sweep.command import sweep
 
 MEASURES = ("l2", "h1", "max")
 app = typer.Typer(
@@ -219,6 +221,10 @@ def compare(
         typer.echo(f"Missed: {sentence}", err=True)
     if missed:
         raise typer.Exit(1)
+
+
+app.command()(sweep)
+app.command()(doctor)
 
 
 @app.command()

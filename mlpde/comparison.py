@@ -109,12 +109,12 @@ def metrics_of(
             name: {"value": value, "source": source} for name, (value, source) in case.published.items()
         },
     }
-    rows = [_row(label, one, reference) for label, several in solutions.items() for one in several]
+    rows = [solution_row(label, one, reference) for label, several in solutions.items() for one in several]
     return plain(
         {
             "case": case.name,
             "description": description,
-            "reference": None if reference is None else _reference_row(reference),
+            "reference": None if reference is None else reference_row(reference),
             "solutions": rows,
             "machine": machine(ranks()),
             "command": command,
@@ -162,7 +162,8 @@ def _reference(case: Case, reference: Any, show: Callable[[str], Any]) -> Soluti
     return exact_solution(case, found) if exact and reference is None else found
 
 
-def _reference_row(reference: Solution) -> dict[str, Any]:
+def reference_row(reference: Solution) -> dict[str, Any]:
+    """The entry "reference" of metrics.json."""
     info = reference.info
     return {
         "solver": reference.solver,
@@ -176,7 +177,8 @@ def _reference_row(reference: Solution) -> dict[str, Any]:
     }
 
 
-def _row(label: str, solution: Solution, reference: Solution | None) -> dict[str, Any]:
+def solution_row(label: str, solution: Solution, reference: Solution | None) -> dict[str, Any]:
+    """An entry of "solutions" in metrics.json: cost, and errors against the reference."""
     info = solution.info
     errors = solution.error(reference) if reference is not None else {}
     own = reference.info.get("estimated_error", {}) if reference is not None else {}

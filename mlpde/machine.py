@@ -49,6 +49,19 @@ def machine(processes: int = 1) -> dict[str, Any]:
     }
 
 
+def free_memory() -> float:
+    """GiB that this process can still get (Linux): of the machine, and of the limit of its container or job."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    sizes = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+    free = sizes["MemAvailable"] / 2**20
+    group = Path("/sys/fs/cgroup")  # of version 2; inside a container its own
+    try:
+        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+    except (OSError, ValueError):  # no such file, or "max"
+        return free
+    return min(free, (limit - used) / 2**30)
+
+
 def gigaflops() -> float:
     """Best of three products of two matrices of CALIBRATION_SIZE rows, in 1e9 floating-point operations a second."""
     a = np.random.default_rng(0).standard_normal((CALIBRATION_SIZE, CALIBRATION_SIZE))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -289,19 +289,9 @@ def write_report(
 
     Where surfaces cannot be rendered their pictures are missing, and the report says why.
     """
-    import jinja2
-
     from mlpde.figures import make_figures
 
     figures, notes = make_figures(folder / "figures", metrics, fields, series, slices or {})
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("mlpde"),
-        autoescape=jinja2.select_autoescape(["html"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["number"] = number
     content = {
         "metrics": metrics,
         "summaries": summarise(metrics),
@@ -313,15 +303,31 @@ def write_report(
             "Mesh": mesh_table(metrics),
         },
         "notes": notes,
-        "figures": [
-            {"path": still.relative_to(folder).as_posix(), "title": title, "data": _inline(moving)}
-            for title, still, moving in figures
-        ],
         "versions": _versions(metrics),
     }
+    render(folder, content, figures)
+
+
+def render(folder: Path, content: Mapping[str, Any], figures: Sequence[tuple[str, Path, Path]]) -> None:
+    """report.html and report.md from what their templates name; figures: as `make_figures` gives them."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("mlpde"),
+        autoescape=jinja2.select_autoescape(["html"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["number"] = number
+    drawn = [
+        {"path": still.relative_to(folder).as_posix(), "title": title, "data": _inline(moving)}
+        for title, still, moving in figures
+    ]
     for name in ("report.html", "report.md"):
         with replacing_file(folder / name) as temporary:
-            temporary.write_text(environment.get_template(name).render(content), encoding="utf-8")
+            text = environment.get_template(name).render(**content, figures=drawn)
+            temporary.write_text(text, encoding="utf-8")
 
 
 def _versions(metrics: Metrics) -> dict[str, str]:

@@ -43,7 +43,8 @@ COMPARE = (
     "mlpde.comparison",
     "mlpde.results",
 )
-CLI = (*COMPARE, "mlpde.progress", "mlpde.case_files", "mlpde.bench.*")
+SWEEP = (*COMPARE, "mlpde.progress", "mlpde.case_files", "mlpde.sweep.*")
+CLI = (*SWEEP, "mlpde.doctor.*", "mlpde.bench.*")
 LAYERS = {
     "geometry.*": ("geometry.*",),
     "mlpde": (
@@ -90,6 +91,8 @@ LAYERS = {
     "mlpde.progress": (),
     "mlpde.case_files": (*COMPARE, "cases"),
     "mlpde.bench.*": (*CLI, "mlpde.solvers.*", "mlpde.energy_training", "cases.*"),
+    "mlpde.sweep.*": SWEEP,
+    "mlpde.doctor.*": (*COMPARE, "mlpde.doctor.*"),
     "mlpde.cli": CLI,
     "reference_fem.*": (
         *FORMULATION,
