@@ -109,20 +109,17 @@ def box_figure(metrics: Metrics) -> Figure | None:
             solvers[row["label"]] = row["solver"]
     if max(map(len, errors.values()), default=0) < 2:
         return None
-    figure = Figure(figsize=(6.5, 0.9 + 0.32 * len(errors)), layout="constrained")
+    figure = Figure(figsize=(2.0 + 0.6 * len(errors), 3.4), layout="constrained")
     axes, palette = figure.subplots(), colours(list(dict.fromkeys(solvers.values())))
     boxes = axes.boxplot(
-        list(errors.values()),
-        vert=False,
-        whis=(0, 100),
-        widths=0.6,
-        tick_labels=list(errors),
-        patch_artist=True,
+        list(errors.values()), whis=(0, 100), widths=0.6, tick_labels=list(errors), patch_artist=True
     )
     for label, box, median in zip(errors, boxes["boxes"], boxes["medians"], strict=True):
         box.set(facecolor=palette[solvers[label]], alpha=0.45)
         median.set(color="black")
-    axes.set(xscale="log", xlabel="relative L2 error")
-    axes.invert_yaxis()
+    axes.set(yscale="log", ylabel="relative L2 error")
+    axes.tick_params(axis="x", rotation=30)
+    for text in axes.get_xticklabels():
+        text.set_horizontalalignment("right")
     plotting.frame(axes)
     return figure
