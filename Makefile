@@ -1,10 +1,10 @@
 # The way in: `make demo` on a fresh clone. Everything that is installed goes into .venv; `make clean` removes it.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench clean
+.PHONY: help venv demo test test-cluster lint bench clean
 PYTHON := .venv/bin/python
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 .venv/.installed: pyproject.toml tools/setup.sh
 	tools/setup.sh
@@ -19,6 +19,9 @@ demo: venv ## compare RFM and PINN with finite elements on a plate with holes
 # Two processes with one thread each beat one process with two threads; a file's tests stay together and share its fixtures.
 test: venv ## run the quick tests (ARGS="-m slow" runs the slow ones, ARGS=tests/geometry a part)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --max-worker-restart 0 $(ARGS)
+
+test-cluster: venv ## build the container and run the job scripts on a Slurm of one node (root, Debian; README)
+	tests/cluster/run.sh
 
 lint: venv ## check style, types, and which package imports which
 	$(PYTHON) -m ruff check

@@ -19,7 +19,7 @@ from geometry.errors import GeometryError
 from mlpde import __version__, case_files
 from mlpde.doctor.command import doctor
 from mlpde.errors import InputError, unknown
-from mlpde.parallel import one_voice, ranks
+from mlpde.parallel import one_voice, ranks, refuse_strangers
 from mlpde.problem import Case, SemilinearParabolic
 from mlpde.sweep.command import sweep
 
@@ -86,11 +86,14 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Options before the command."""
+    if context.invoked_subcommand != "doctor":  # which reports it
+        refuse_strangers()
 
 
 @app.command("list")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import sys
 import time
 import traceback
@@ -22,6 +23,26 @@ from mlpde.errors import InputError
 LAUNCHED = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")  # set by MPICH and Slurm, PMIx, Open MPI
 POLL = 0.01  # seconds between two looks at a barrier: ranks that wait leave their cores to rank 0
 PATIENCE = 5.0  # seconds in which all ranks fail, if they fail for the same reason
+STARTERS = (  # who starts several processes: the variables of their number and of this one, and the remedy
+    (
+        "OMPI_COMM_WORLD_SIZE",
+        "OMPI_COMM_WORLD_RANK",
+        "Open MPI's mpiexec",
+        "mpi4py here belongs to another MPI, or is missing: use the mpiexec beside this Python",
+    ),
+    (
+        "SLURM_STEP_NUM_TASKS",
+        "SLURM_PROCID",
+        "srun",
+        "start with `srun --mpi=pmi2`, or what `srun --mpi=list` names for this MPI",
+    ),
+    (
+        "PMI_SIZE",
+        "PMI_RANK",
+        "mpiexec",
+        "mpi4py here belongs to another MPI, or is missing: use the mpiexec beside this Python",
+    ),
+)
 
 _alone = False  # rank 0 is inside a function of `on_root`
 
@@ -32,6 +53,8 @@ def _communicators() -> tuple[Any, Any] | None:
     if not any(name in os.environ for name in LAUNCHED):
         return None
     try:
+        if _foreign():
+            return None
         from mpi4py import MPI
     except ImportError:  # then no solver here is parallel
         return None
@@ -40,6 +63,21 @@ def _communicators() -> tuple[Any, Any] | None:
     with suppress(ImportError):  # all ranks initialise PETSc together: rank 0 alone would wait for the others
         import petsc4py.PETSc  # noqa: F401
     return MPI.COMM_WORLD.Dup(), MPI.COMM_WORLD.Dup()
+
+
+def _foreign() -> bool:
+    """Whether Open MPI started us, but mpi4py is of another MPI, which would end the process when initialised."""
+    if "OMPI_COMM_WORLD_SIZE" not in os.environ:
+        return False
+    import mpi4py
+
+    mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
+    from mpi4py import MPI
+
+    if MPI.get_vendor()[0] != "Open MPI":
+        return True
+    MPI.Init_thread()
+    return False
 
 
 def ranks() -> int:
@@ -52,6 +90,40 @@ def world() -> Any:
     """mpi4py's communicator of the ranks that work together, None for one rank and in a function of `on_root`."""
     found = _communicators()
     return None if found is None or _alone else found[0]
+
+
+def strangers() -> str | None:
+    """What is wrong, and the remedy, where several processes were started but MPI knows of one: each is rank 0 of 1.
+
+    So it is with `srun --mpi=none`, or with the mpiexec of another MPI than mpi4py's.
+    """
+    if ranks() > 1:
+        return None
+    for size, _, starter, remedy in STARTERS:
+        started = int(os.environ.get(size, 1))
+        if started > 1 and not (starter == "srun" and _leftover()):
+            return f"{starter} started {started} processes, but MPI joins 1: each would do all the work; {remedy}"
+    return None
+
+
+def refuse_strangers() -> None:
+    """Raise InputError on the first of the processes that `strangers` tells of, and end the others after it spoke."""
+    sentence = strangers()
+    if sentence is None:
+        return
+    if any(os.environ.get(rank, "0") != "0" for _, rank, _, _ in STARTERS):
+        time.sleep(PATIENCE)  # the first process to fail may end all, so it should be the one that speaks
+        sys.exit(2)
+    raise InputError(sentence)
+
+
+def _leftover() -> bool:
+    """Whether srun's variables are another step's: in a shell of `srun --pty`, or a batch job submitted from a step."""
+    first_alone = (
+        os.environ.get("SLURM_GTIDS") == "0"
+    )  # as in every batch script, and with one task on the first node
+    one_a_node = re.match(r"1\b", os.environ.get("SLURM_STEP_TASKS_PER_NODE", "1"))
+    return sys.stdin.isatty() or (first_alone and not one_a_node)
 
 
 def on_root[**P, R](function: Callable[P, R]) -> Callable[P, R]:

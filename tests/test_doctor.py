@@ -46,7 +46,7 @@ def test_a_missing_library_is_a_problem():
 
 def test_tasks_of_slurm_that_mpi_does_not_see(monkeypatch):
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
-    assert "Slurm has started 4 tasks, MPI sees 1 of them" in libraries.check_mpi().problem
+    assert "srun started 4 processes, but MPI joins 1" in libraries.check_mpi().problem
 
 
 def test_no_compiler_and_one_that_does_not_compile(monkeypatch):

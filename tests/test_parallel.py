@@ -1,6 +1,7 @@
 """Under mpiexec: the same numbers as with one rank, one report, one voice."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -122,3 +123,53 @@ def test_a_benchmark_is_refused_on_several_ranks(mpi):
 def test_without_mpiexec_mpi_is_not_loaded():
     code = "import sys; from mlpde.parallel import ranks; assert ranks() == 1; assert 'mpi4py' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+MISPAIRED = {
+    "srun": {"SLURM_STEP_NUM_TASKS": "2", "SLURM_GTIDS": "0,1", "SLURM_STEP_TASKS_PER_NODE": "2"},
+    "Open MPI's mpiexec": {"OMPI_COMM_WORLD_SIZE": "2", "PMIX_RANK": "0"},
+    "mpiexec": {"PMI_SIZE": "2"},
+}
+
+
+def listed(variables):
+    """`mlpde list` in an environment like the starter's, with no MPI behind it."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "PMI", "OMPI_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "mlpde.cli", "list"],
+        env=environment | variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("starter", MISPAIRED)
+def test_processes_that_mpi_does_not_join_are_refused_with_one_sentence(starter):
+    done = listed(MISPAIRED[starter])
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith(f"Error: {starter} started 2 processes, but MPI joins 1") and (
+        "--mpi=" in line or "mpiexec beside" in line
+    )
+
+
+def test_of_processes_that_mpi_does_not_join_the_first_speaks_alone():
+    done = listed(MISPAIRED["srun"] | {"SLURM_PROCID": "1"})
+    assert (done.returncode, done.stderr) == (2, "")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"SLURM_NTASKS": "4", "SLURM_PROCID": "0"},  # a batch script
+        {
+            "SLURM_STEP_NUM_TASKS": "2",
+            "SLURM_GTIDS": "0",
+            "SLURM_STEP_TASKS_PER_NODE": "2",
+        },  # one sent from a step
+        {"SLURM_STEP_NUM_TASKS": "1", "SLURM_GTIDS": "0", "SLURM_STEP_TASKS_PER_NODE": "1"},
+    ],
+)
+def test_one_process_of_a_batch_script_is_not_refused(variables):
+    assert listed(variables).returncode == 0

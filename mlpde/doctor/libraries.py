@@ -41,19 +41,12 @@ def check_dolfinx() -> Finding:
 
 def check_mpi() -> Finding:
     """The library, and whether its processes are those that Slurm has started."""
-    from mlpde.parallel import ranks
+    from mlpde.parallel import ranks, strangers
 
     size, MPI = ranks(), importlib.import_module("mpi4py.MPI")
     library = MPI.Get_library_version().replace("\0", "").strip().splitlines()[0].replace("\t", " ")
     found = f"{' '.join(library.split())}, {size} process{'es' if size > 1 else ''}"
-    tasks = os.environ.get("SLURM_STEP_NUM_TASKS") or "1"
-    if tasks.isdecimal() and int(tasks) > size:
-        return Finding(
-            found,
-            f"Slurm has started {tasks} tasks, MPI sees {size} of them: start with srun --mpi=pmi2 "
-            "(`srun --mpi=list` shows what there is), or with mpiexec within one task",
-        )
-    return Finding(found)
+    return Finding(found, strangers() or "")
 
 
 def check_petsc() -> Finding:

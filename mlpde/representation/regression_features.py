@@ -26,7 +26,6 @@ SMOOTHING = 8  # increments, in antithetic pairs
 CHUNK = 2**22  # numbers that the smoothed terminal value may hold at once
 CLAMP = 4.0  # deviations beyond which a base stays what it is
 REACH = 5.0  # deviations beyond which no sample was
-START = 0.01  # of the first step: how far around x0 the solution is given at t = 0
 TINY = 1e-12
 
 
@@ -182,16 +181,15 @@ class Regression:
         return value, slope
 
     def reached(self, t: float, x: Tensor) -> Tensor:
-        """Which of the x (n, d) lie where the samples were at that time (n,), at t = 0 near x0; all at T, where u = g."""
+        """Which of the x (n, d) lie where the samples were at that time (n,); all at T, where u = g."""
         sde, steps = self.features.sde, len(self.scales) + 1
         place = t / sde.horizon * steps
         if place >= steps:
             return torch.ones(len(x), dtype=torch.bool, device=x.device)
         scale = self.scales[min(max(round(place), 1), steps - 1) - 1]
-        if place < 1:  # between x0 and the first samples, whose bases may differ from those at x0
-            centre = torch.lerp(sde.x0, scale.mean, place)
-            return ((x - centre).abs() <= REACH * scale.deviation * max(place, START) ** 0.5).all(1)
         x_off = (x - scale.mean) / scale.deviation
+        if place < 1:  # the first samples lie around x0, yet the bases may be far from theirs there
+            return (x_off.abs() <= REACH).all(1)
         b_off = (self.features.bases(t, x).values - scale.base_mean) / scale.base_deviation
         return (torch.cat([x_off, b_off], 1).abs() <= REACH).all(1)
 
