@@ -332,10 +332,10 @@ def _missed(requirement: tuple[str, str, str, float], metrics: Mapping[str, Any]
 
 
 def _takes(name: str, problem: Any) -> bool:
-    from mlpde.solvers import features, solver_class
+    from mlpde.solvers import missing, solver_class
 
     try:
-        return set(features(problem)) <= solver_class(name).accepts
+        return not missing(solver_class(name), problem)
     except InputError:  # cannot be loaded here (FEM without DOLFINx)
         return False
 

@@ -36,6 +36,7 @@ MODELS = {
     "random_features_by_region": "mlpde.representation.models:Regionwise",
     "mean_free": "mlpde.representation.models:MeanFree",
     "network": "mlpde.representation.models:NetworkModel",
+    "backward": "mlpde.backward:Backward",
     "backward_regression": "mlpde.representation.regression_model:BackwardRegression",
     "value_at_start": "mlpde.representation.start_value:ValueAtStart",
     "network_modes": "mlpde.representation.network_modes:NetworkModes",
@@ -374,7 +375,7 @@ class Solution:
             from geometry import Mesh
 
             mesh = Mesh.from_arrays(parts["mesh"])
-        model = _model_class(record["model"]["kind"]).from_state(parts["model"], record["model"]["settings"])
+        model = model_class(record["model"]["kind"]).from_state(parts["model"], record["model"]["settings"])
         fields = tuple(Field(**(f | {"shape": tuple(f["shape"])})) for f in record["fields"])
         return cls(record["solver"], record["config"], fields, model, mesh, record["info"])
 
@@ -517,7 +518,8 @@ def _relative(
     return {key: absolute[key] / size[key] for key in absolute}
 
 
-def _model_class(kind: str) -> Any:
+def model_class(kind: str) -> Any:
+    """The class of MODELS; InputError for a kind that there is not."""
     if kind not in MODELS:
         raise unknown("kind of solution", kind, MODELS)
     module, name = MODELS[kind].split(":")

@@ -49,11 +49,24 @@ def run(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
 def _timed(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
     """The solution without its case, whose functions cannot be sent to another rank."""
     wall, cpu = time.perf_counter(), time.process_time()
-    found = solver.solve(case.problem, seed=seed, monitor=monitor)
+    if isinstance(case.problem, SemilinearParabolic) and "semilinear" not in solver.accepts:
+        found = _forward(case.problem, solver, seed, monitor)
+    else:
+        found = solver.solve(case.problem, seed=seed, monitor=monitor)
     measured = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
     record = {"seed": seed, "history": monitor.history, "warnings": []}
     used = {"versions": versions() | found.info.get("versions", {})}
     return replace(found, case=None, info={**measured, **record, **found.info, **used})
+
+
+def _forward(problem: SemilinearParabolic, solver: Solver, seed: int, monitor: Monitor) -> Solution:
+    """By a solver for problems in time, from T backwards."""
+    from mlpde.backward import Backward
+    from mlpde.formulation.semilinear import initial_value_problem
+
+    found = solver.solve(initial_value_problem(problem), seed=seed, monitor=monitor)
+    model = Backward(found.model, float(problem.horizon))
+    return replace(found, model=model, info=found.info | {"default_time": 0.0})
 
 
 def solve(

@@ -40,6 +40,7 @@ COMPARE = (
     "mlpde.parallel",
     "mlpde",
     "mlpde.solvers",
+    "mlpde.backward",
     "mlpde.exact",
     "mlpde.machine",
     "mlpde.solving",
@@ -76,6 +77,7 @@ LAYERS = {
         "mlpde.energy_training",
         "mlpde.eigen_training",
     ),  # neither another solver nor the table of them
+    "mlpde.backward": SOLUTION,
     "mlpde.exact": SOLUTION,
     "mlpde.machine": (),
     "mlpde.fields": PICTURES,

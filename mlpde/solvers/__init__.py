@@ -131,11 +131,23 @@ def features(problem: Any) -> list[str]:
     return found
 
 
+def missing(candidate: Any, problem: Any) -> list[str]:
+    """The features of the problem that a solver, or its class, cannot handle.
+
+    A semilinear problem on a domain is one in time, from the end backwards.
+    """
+    found = [feature for feature in features(problem) if feature not in candidate.accepts]
+    in_time = "time" in candidate.accepts and problem.domain is not None
+    return [feature for feature in found if not (feature == "semilinear" and in_time)]
+
+
 def check_accepts(candidate: Solver, problem: Any, name: str) -> None:
     """InputError, in one sentence, if the solver cannot handle the problem."""
-    missing = [feature for feature in features(problem) if feature not in candidate.accepts]
-    if missing:
+    if lacking := missing(candidate, problem):
+        whole_space = (
+            "; without domain=... the problem is on the whole space" if problem.domain is None else ""
+        )
         raise InputError(
-            f"solver {candidate.name!r} does not take {name}: it has {' and '.join(repr(m) for m in missing)}, "
-            f"the solver takes {', '.join(map(repr, sorted(candidate.accepts)))}"
+            f"solver {candidate.name!r} does not take {name}: it has {' and '.join(repr(m) for m in lacking)}, "
+            f"the solver takes {', '.join(map(repr, sorted(candidate.accepts)))}{whole_space}"
         )

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from mlpde.errors import InputError
-from mlpde.formulation.control_bounds import Bounds
+from mlpde.formulation.control_bounds import Bounds, two_pieces
 from mlpde.formulation.feynman_kac import NORMAL_95, Estimate, Linear, antithetic, linear_level
 from mlpde.formulation.stochastic import ForwardBackwardSDE
 from mlpde.monitor import Monitor
@@ -140,9 +140,11 @@ class BSDE:
         if stored:
             state = restored(*stored, features_of(stored[1]["smoothing"]))
         else:
-            needed = (
-                needed_smoothing(sde, _generator(sde, seed)) if self.smoothing is None else self.smoothing
-            )
+            needed = self.smoothing
+            if needed is None:  # bounds for a driver of two pieces want the best psi
+                needed = needed_smoothing(sde, _generator(sde, seed)) or SMOOTHING * (
+                    two_pieces(sde) is not None
+                )
             state = State(self.steps, needed)
         while True:
             features = features_of(state.smoothing)
