@@ -32,9 +32,7 @@ class Curve:
         t = 2.0 * local / width - 1.0
         for _ in range(8):  # Newton's method for arc(t) = local
             speed = np.linalg.norm(_evaluate(self.derivative[:, panel], t), axis=-1)
-            before, t = t, np.clip(t - (_evaluate(self.arc[:, panel], t) - local) / speed, -1.0, 1.0)
-            if np.abs(t - before).max(initial=0.0) < 1e-15:  # at once on a straight line
-                break
+            t = np.clip(t - (_evaluate(self.arc[:, panel], t) - local) / speed, -1.0, 1.0)
         tangent = _evaluate(self.derivative[:, panel], t)
         return _evaluate(self.position[:, panel], t), tangent / np.linalg.norm(tangent, axis=1)[:, None]
 
