@@ -20,7 +20,7 @@ from mlpde.errors import InputError
 from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import strong_form
 from mlpde.formulation.riesz import RieszResidual
-from mlpde.formulation.sampling import Located, relative_residual
+from mlpde.formulation.sampling import collocate, relative_residual
 from mlpde.formulation.weak_residual import WeakResidual, weak_residual
 from mlpde.monitor import Monitor
 from mlpde.optimize import gauss_newton, min_max
@@ -194,7 +194,13 @@ class WAN:
             self.points,
             math.ceil(self.points / 10),
         )
-        judges = _held_out(problem, seed + 1)
+        if not any(rows.kind == "dirichlet" for rows in form.conditions):
+            raise InputError(
+                "wan: an adversary without mesh vanishes where the solution is given, and the problem has no Dirichlet "
+                "condition: take another solver, or a domain with a mesh"
+            )
+        inside = problem.domain.interior(HELD_OUT, seed=seed + 1)
+        judges = collocate(strong_form(problem), problem.domain, inside, seed=seed + 1)
         free = strong_form(problem).free
 
         def after_step(state: min_max.State) -> bool:
@@ -228,19 +234,3 @@ class WAN:
         )
         reason = "max_iterations" if result.iteration >= steps else "stopped"
         return result.theta, reason, {"points": self.points}
-
-
-def _held_out(problem: Any, seed: int) -> list[Located]:
-    """Independent points of every group of the pointwise residual."""
-    found = []
-    for rows in strong_form(problem).rows:
-        normals = None
-        if rows.kind == "interior":
-            x = problem.domain.interior(HELD_OUT, seed=seed)
-        elif rows.kind == "point":
-            x = torch.tensor([rows.where], dtype=torch.float64).numpy()
-        else:
-            x, _, outward = problem.domain.boundary(rows.where, HELD_OUT, seed=seed)
-            normals = torch.as_tensor(outward)
-        found.append(Located(rows, torch.as_tensor(x), normals))
-    return found
