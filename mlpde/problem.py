@@ -210,11 +210,6 @@ class Case:
                 raise InputError(
                     f"Case({self.name!r}): {kind} must be a dict by name, not {getattr(self, kind)!r}"
                 )
-        if self.problem.domain is None and (self.quantities or self.outputs):
-            raise InputError(
-                f"Case({self.name!r}): quantities and outputs need a domain, this problem is on the whole space: "
-                "its value at (0, x0) is reported by itself, as y0"
-            )
         for name, quantity in self.quantities.items():
             function = quantity.expression if isinstance(quantity, At) else quantity
             arity(function, (2,), f"quantity {name!r}", "u, omega")
@@ -222,6 +217,11 @@ class Case:
                 raise InputError(
                     f"quantity {name!r}: the point {quantity.point} needs {self.problem.dim} coordinates"
                 )
+        if self.problem.domain is None and (self.quantities or self.outputs):
+            raise InputError(
+                f"Case({self.name!r}): quantities and outputs need a domain, this problem is on the whole space: "
+                "its value at (0, x0) is reported by itself, as y0"
+            )
         for name, output in self.outputs.items():
             arity(output, (2,), f"output {name!r}", "u, omega")
         for name, value in self.published.items():
