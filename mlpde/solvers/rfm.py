@@ -102,6 +102,8 @@ class RFM:
                 f"rfm.scale {self.scale:g} is too large, above {LARGEST_SCALE:g}: features would oscillate so often in "
                 "a subdomain; 1 to 10 is usual"
             )
+        if isinstance(self.partition, list):  # a fit is known by its partition, which must be hashable
+            object.__setattr__(self, "partition", tuple(self.partition))
         cells = self.partition
         if cells is not None and not (isinstance(cells, tuple | list) and all(is_whole(n, 1) for n in cells)):
             raise InputError(
