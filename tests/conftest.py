@@ -48,3 +48,22 @@ def mpi() -> Callable[..., subprocess.CompletedProcess[str]]:
         return done
 
     return run
+
+
+@pytest.fixture
+def command_line(monkeypatch, tmp_path, capsys) -> Callable[..., tuple[int, str, str]]:
+    """`command_line("solve", "line")` -> (exit code, stdout, stderr) of mlpde, in an empty folder."""
+    from mlpde import cli
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["mlpde", *arguments])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        return (code, *capsys.readouterr())
+
+    return run

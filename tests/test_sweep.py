@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from mlpde import cli
 from mlpde.sweep import slurm
 
 # A case whose solver answers at once, and is killed or held up by files that lie beside it, each once.
@@ -57,7 +56,7 @@ ENVIRONMENT = {
 
 
 @pytest.fixture
-def mlpde(monkeypatch, tmp_path, capsys, request):
+def mlpde(monkeypatch, tmp_path, command_line, request):
     """`mlpde("sweep", "line", ...)` -> (exit code, stdout, stderr), in a folder that has cases/line.py."""
     sys.path.insert(0, str(Path(__file__).parent / "comparison"))
     request.addfinalizer(lambda: sys.path.remove(str(Path(__file__).parent / "comparison")))
@@ -69,18 +68,7 @@ def mlpde(monkeypatch, tmp_path, capsys, request):
     monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
     (tmp_path / "cases").mkdir()
     (tmp_path / "cases" / "line.py").write_text(CASE.replace("EXACT", "exact=lambda x: x[0]"))
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mlpde", *arguments])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        return (code, *capsys.readouterr())
-
-    return run
+    return command_line
 
 
 SWEEP = ("sweep", "line", "--solver", "good", "--seed", "0", "--seed", "1", "--out", "out")

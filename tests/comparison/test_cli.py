@@ -6,8 +6,6 @@ import sys
 
 import pytest
 
-from mlpde import cli
-
 CASE = """
 \"\"\"A straight line.\"\"\"
 import ufl
@@ -23,22 +21,11 @@ case = Case("line", problem, quantities={"mean": lambda u, omega: u * omega.dx},
 
 
 @pytest.fixture
-def mlpde(monkeypatch, tmp_path, capsys, polynomial_solvers):
+def mlpde(tmp_path, command_line, polynomial_solvers):
     """`mlpde("solve", "line")` -> (exit code, stdout, stderr), in an empty folder that has cases/line.py."""
     (tmp_path / "cases").mkdir()
     (tmp_path / "cases" / "line.py").write_text(CASE)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mlpde", *arguments])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        return (code, *capsys.readouterr())
-
-    return run
+    return command_line
 
 
 def test_list_and_show(mlpde):
