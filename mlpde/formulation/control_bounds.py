@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import torch
 
-from mlpde.formulation.feynman_kac import NORMAL_95, antithetic, linear_level
+from mlpde.formulation.feynman_kac import NORMAL_95, antithetic, linear_level, pair_means
 from mlpde.formulation.stochastic import ForwardBackwardSDE
 
 Tensor = torch.Tensor
@@ -186,5 +186,5 @@ def _interpolated(knots: Tensor, n: int) -> Tensor:
 
 def _mean(values: Tensor) -> tuple[float, float]:
     """(mean, standard error) over antithetic pairs."""
-    pairs = values.double().reshape(2, -1).mean(0)
+    pairs = pair_means(values.double())
     return float(pairs.mean()), float(pairs.std()) / math.sqrt(len(pairs))

@@ -121,7 +121,7 @@ def newton_feynman_kac(
     residuals = [every[:, 2 * k] - every[:, 2 * k + 1] for k in (0, 1)]
     variances = [float(r.var()) for r in residuals]
     # the paths of a pair depend on each other: statistics are those of the pairs' means
-    pairs = torch.cat([_pair_means(v) for v in values])
+    pairs = torch.cat([pair_means(v) for v in values])
     (v1, m1, v2, m2, v4, m4), g = pairs[:, :6].unbind(1), pairs[:, 6] if sde.exact else None
     share = 1 / 3 if sde.exact else 1.0  # of the difference of two grids, that the finer one is off by
     fine, coarse = v1 + share * (v1 - v2), v2 + share * (v2 - v4)
@@ -129,7 +129,7 @@ def newton_feynman_kac(
     change = controlled(fine - coarse, (m1, m2, m4), g, linear.error)[0]
     mean = residuals[0].mean()
     noise = torch.cat(
-        [_pair_means((v[:, :1] - v[:, 1:2] - mean) * w / dt) for v, w in zip(values, first, strict=True)]
+        [pair_means((v[:, :1] - v[:, 1:2] - mean) * w / dt) for v, w in zip(values, first, strict=True)]
     ).to(sde.x0)
     z0 = sde.z_of_gradient(0.0, sde.x0[None], known(0.0, sde.x0[None])[1])[0]
     return Estimate(
@@ -148,7 +148,7 @@ def rounding_variance(value: float, dtype: torch.dtype) -> float:
     return (ROUNDING * torch.finfo(dtype).eps * abs(value)) ** 2 + torch.finfo(torch.float64).tiny
 
 
-def _pair_means(samples: Tensor) -> Tensor:
+def pair_means(samples: Tensor) -> Tensor:
     """(n / 2, ...): the means of antithetic pairs, which are independent of each other."""
     return samples.reshape(2, len(samples) // 2, -1).mean(0)
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import torch
 
-from mlpde.formulation.feynman_kac import antithetic, rounding_variance
+from mlpde.formulation.feynman_kac import antithetic, pair_means, rounding_variance
 from mlpde.optimize.normal_equations import NormalEquations
 from mlpde.representation.regression_features import (
     Regression,
@@ -99,7 +99,7 @@ def fit_backward(
     y0 = (target + integral(0, f, z, f, z) - (z_0 * dw[0]).sum(1)).mean()
     f_0 = part * sde.driver(0.0, x[0], y0.expand(paths), z_0)
     target = (target + integral(0, f_0, z_0, f, z) - (z_0 * dw[0]).sum(1)).double()
-    pairs = target.reshape(2, -1).mean(0)
+    pairs = pair_means(target)
     error = float(pairs.std()) / math.sqrt(len(pairs))
     regression = Regression(features, regression.scales, regression.coefficients, float(target.mean()))
     plain = float((target + martingale).var())

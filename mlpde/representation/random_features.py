@@ -103,22 +103,8 @@ class RandomFeatures:
         cubes = cubes if 2 * cubes <= features else 0
         for part in drawn[:2]:
             part[:, features - cubes :] /= scale  # any scale spans the same polynomials
-        w, b, global_w, global_b, corner_w, corner_b, hole_w, hole_b = drawn
-        return cls(
-            partition,
-            activation,
-            w,
-            b,
-            global_w,
-            global_b,
-            corner_w,
-            corner_b,
-            hole_w,
-            hole_b,
-            corners,
-            holes,
-            cubes,
-        )
+        tensors: dict[str, Any] = dict(zip(_TENSORS, drawn, strict=True))
+        return cls(partition, activation, **tensors, corners=corners, holes=holes, polynomials=cubes)
 
     @property
     def features(self) -> int:
@@ -234,23 +220,14 @@ class RandomFeatures:
             CornerFunction(**(corner | {"point": tuple(corner["point"])})) for corner in settings["corners"]
         )
         holes = tuple(HoleFunction(**(hole | {"point": tuple(hole["point"])})) for hole in settings["holes"])
-        w, b, global_w, global_b, corner_w, corner_b, hole_w, hole_b = (
-            torch.from_numpy(arrays[name]) for name in _TENSORS
-        )
+        tensors: dict[str, Any] = {name: torch.from_numpy(arrays[name]) for name in _TENSORS}
         return cls(
             partition,
             settings["activation"],
-            w,
-            b,
-            global_w,
-            global_b,
-            corner_w,
-            corner_b,
-            hole_w,
-            hole_b,
-            corners,
-            holes,
-            settings["polynomials"],
+            **tensors,
+            corners=corners,
+            holes=holes,
+            polynomials=settings["polynomials"],
         )
 
     def parts(

@@ -141,10 +141,10 @@ class BSDE:
             state = restored(*stored, features_of(stored[1]["smoothing"]))
         else:
             needed = self.smoothing
-            if needed is None:  # bounds for a driver of two pieces want the best psi
-                needed = needed_smoothing(sde, _generator(sde, seed)) or SMOOTHING * (
-                    two_pieces(sde) is not None
-                )
+            if needed is None:
+                needed = needed_smoothing(sde, _generator(sde, seed))
+                if not needed and two_pieces(sde):  # their bounds want the best psi
+                    needed = SMOOTHING
             state = State(self.steps, needed)
         while True:
             features = features_of(state.smoothing)
