@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from mlpde.errors import InputError
 from mlpde.formulation.balance import check_balance
 from mlpde.problem import Problem
-from reference_fem.forms import JIT
+from reference_fem.kernels import compiled
 from reference_fem.linear import kernel, undetermined
 from reference_fem.linear_solver import Choice, LinearSolver
 from reference_fem.system import System
@@ -139,7 +139,7 @@ class PinnedSolver:
 def integrals(system: System, k: int) -> Any:
     """c_i = int phi_i over the domain, for the scalar field k; zero in the other fields."""
     space = system.forms.spaces[k]
-    form = fem.form(ufl.TestFunction(space) * ufl.dx, jit_options=JIT)
+    form = compiled(fem.form, ufl.TestFunction(space) * ufl.dx, comm=system.comm)
     local = fem.assemble_vector(form)
     local.scatter_reverse(la.InsertMode.add)
     result = system.vector()

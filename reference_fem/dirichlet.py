@@ -29,7 +29,8 @@ from mlpde.errors import InputError
 from mlpde.formulation.condition_rows import value_at
 from mlpde.language import Omega, is_time
 from mlpde.problem import Dirichlet, Eigenproblem, Field, Problem, field_of
-from reference_fem.forms import JIT, bind_omega
+from reference_fem.forms import bind_omega
+from reference_fem.kernels import compiled
 from reference_fem.mesh import DistributedMesh
 from reference_fem.periodic import copied_rows, projection, spread
 
@@ -254,5 +255,10 @@ def interpolation(value: ufl.core.expr.Expr, data: fem.Function, dofs: NDArray) 
     touched[dofs] = True
     cells = np.flatnonzero(touched[space.dofmap.list].any(1)).astype(np.int32)
     points = space.element.interpolation_points
-    compiled = fem.Expression(value, points, comm=space.mesh.comm, jit_options=JIT)
-    return lambda: data.interpolate(compiled, cells0=cells)
+    comm = space.mesh.comm
+
+    def compile_value(**options: Any) -> fem.Expression:
+        return fem.Expression(value, points, comm=comm, **options)
+
+    expression = compiled(compile_value, comm=comm)
+    return lambda: data.interpolate(expression, cells0=cells)

@@ -31,10 +31,8 @@ from mlpde.formulation.weak_form import build_form, unpacked
 from mlpde.language import NamedMeasure, Omega, time_variable
 from mlpde.problem import Field, Problem
 from reference_fem.function import VARIANT
+from reference_fem.kernels import compiled
 from reference_fem.mesh import DistributedMesh
-
-# Another process may be compiling the same form: wait for it longer than DOLFINx's ten seconds.
-JIT = {"timeout": 600}
 
 
 def bind_omega(mesh: DistributedMesh, t: fem.Constant | None = None) -> Omega:
@@ -149,12 +147,7 @@ def bilinear(function: Callable, spaces: Sequence[fem.FunctionSpace], what: str)
     for k, (step, test) in enumerate(zip(steps, tests, strict=True)):
         if blocks[k][k] is None:  # keeps the diagonal in the sparsity
             blocks[k][k] = fem.Constant(spaces[0].mesh, 0.0) * ufl.inner(step, test) * ufl.dx
-    return _compile(blocks if len(spaces) > 1 else blocks[0][0])
-
-
-def _compile(form: Any) -> Any:
-    """A form, or nested lists of forms, as DOLFINx's."""
-    return fem.form(form, jit_options=JIT)
+    return compiled(fem.form, blocks if len(spaces) > 1 else blocks[0][0], comm=spaces[0].mesh.comm)
 
 
 class _Forms(NamedTuple):
@@ -171,9 +164,8 @@ class _Forms(NamedTuple):
         """residual, jacobian: these forms, or their blocks."""
         rates = [] if self.evolution is None else [r for pair in self.evolution.rates for r in pair]
         linear = not {*self.unknowns, *rates} & set(self.jacobian.coefficients())
-        return Discretisation(
-            mesh, self.unknowns, _compile(residual), _compile(jacobian), linear, self.evolution
-        )
+        residual, jacobian = compiled(fem.form, [residual, jacobian], comm=mesh.mesh.comm)
+        return Discretisation(mesh, self.unknowns, residual, jacobian, linear, self.evolution)
 
 
 def _forms(problem: Problem, mesh: DistributedMesh, degrees: Sequence[int]) -> _Forms:

@@ -14,7 +14,7 @@ import ufl
 from dolfinx import fem
 
 from mlpde.errors import InputError
-from reference_fem.forms import JIT
+from reference_fem.kernels import compiled
 from reference_fem.linear_solver import LinearSolver
 from reference_fem.multigrid import is_one_lagrange_field
 
@@ -56,7 +56,8 @@ def regular_start(newton: Newton, data: Any) -> Any:
         return data
     u = system.forms.unknowns[0]
     v, step = ufl.TestFunction(u.function_space), ufl.TrialFunction(u.function_space)
-    forms = [fem.form(ufl.inner(ufl.grad(w), ufl.grad(v)) * ufl.dx, jit_options=JIT) for w in (u, step)]
+    both = [ufl.inner(ufl.grad(w), ufl.grad(v)) * ufl.dx for w in (u, step)]
+    forms = compiled(fem.form, both, comm=system.comm)
     laplace = replace(system, forms=replace(system.forms, residual=forms[0], jacobian=forms[1]))
     origin, image = system.vector(), system.vector()
     newton.residual(0.0 * data, origin)

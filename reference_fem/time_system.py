@@ -17,7 +17,8 @@ from dolfinx.fem import petsc
 from numpy.typing import NDArray
 
 from mlpde.errors import InputError
-from reference_fem.forms import JIT, Evolution
+from reference_fem.forms import Evolution
+from reference_fem.kernels import compiled
 from reference_fem.system import System
 
 ZERO_MASS = 1e-14  # of the largest entry: no mass at all
@@ -78,10 +79,9 @@ class TimeSystem(System):
     def _mass(self) -> list[Any]:
         matrices = []
         for space in self.forms.spaces:
-            u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
-            matrix = petsc.assemble_matrix(fem.form(ufl.inner(u, v) * ufl.dx, jit_options=JIT))
-            matrix.assemble()
-            matrices.append(matrix)
+            product = ufl.inner(ufl.TrialFunction(space), ufl.TestFunction(space)) * ufl.dx
+            matrices.append(petsc.assemble_matrix(compiled(fem.form, product, comm=space.mesh.comm)))
+            matrices[-1].assemble()
         return matrices
 
     def check_mass(self) -> None:
