@@ -9,7 +9,7 @@ from cases.allen_cahn_100d import allen_cahn
 from cases.default_risk import default_risk
 from cases.hjb_lq import hjb
 from mlpde import SemilinearParabolic
-from mlpde.bench import _bsde_by_hand, _bsde_deep, _bsde_problems
+from mlpde.bench import _bsde_by_hand, _bsde_problems, bsde_deep
 from mlpde.formulation.stochastic import ForwardBackwardSDE
 from mlpde.solvers import solver
 from mlpde.solvers.deep_bsde import DeepBSDE
@@ -60,11 +60,11 @@ def test_the_gap_is_what_the_driver_moves():
 
 def test_times_are_taken_in_turn():
     called = []
-    found = _bsde_deep.times([lambda: called.append("a"), lambda: called.append("b")], rounds=2, steps=1)
+    found = bsde_deep.times([lambda: called.append("a"), lambda: called.append("b")], rounds=2, steps=1)
     assert called == ["a", "b"] * 3 and len(found) == 2
 
 
 def test_the_settings_asked_are_the_published_ones():
-    for name, settings, by_hand, _ in _bsde_deep.ASKED:
+    for name, settings, by_hand, _ in bsde_deep.ASKED:
         assert isinstance(settings, DeepBSDE) and settings.time_steps == by_hand.steps
-        assert _bsde_deep.BY_NAME[name].problem().dim == by_hand.dim == 100
+        assert bsde_deep.BY_NAME[name].problem().dim == by_hand.dim == 100

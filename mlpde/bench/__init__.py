@@ -1,4 +1,7 @@
-"""Benchmarks by name: `mlpde bench NAME` runs `main()` of `mlpde.bench.NAME`, which prints a table of figures."""
+"""Benchmarks by name: `mlpde bench NAME` runs `main()` of `mlpde.bench.NAME`, which prints tables of figures.
+
+`rfm` runs `rfm_published` and its other parts, as `fem`, `neural` and `bsde` do theirs; each has a name of its own.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 def main() -> None:
     """Print the tables."""
-    from mlpde.bench import _bsde_coverage, _bsde_deep, _bsde_mesh, _bsde_pictures, _bsde_published
+    from mlpde.bench import bsde_coverage, bsde_deep, bsde_mesh, bsde_pictures, bsde_published
 
-    for part in (_bsde_published, _bsde_pictures, _bsde_mesh, _bsde_coverage, _bsde_deep):
+    for part in (bsde_published, bsde_pictures, bsde_mesh, bsde_coverage, bsde_deep):
         part.main()

@@ -94,7 +94,7 @@ def orders() -> Iterator[list[Any]]:
 def main() -> None:
     """Print the tables."""
     from geometry import annulus, rectangle
-    from mlpde.bench import _fem_adaptive, _fem_geometry, _fem_linear, _fem_time
+    from mlpde.bench import fem_adaptive, fem_geometry, fem_linear, fem_time
     from mlpde.bench._by_hand import overhead
 
     columns = ["case", "quantity", "published", "measured", "relative difference", "asked", "source"]
@@ -112,7 +112,7 @@ def main() -> None:
         rows.append([name, ours, theirs, ours / theirs, 1.15])
     columns = ["domain", "CPU seconds", "written by hand", "ratio", "asked: at most"]
     print_table("FEM without its estimate, beside a script for DOLFINx", columns, rows)
-    for topic in (_fem_adaptive, _fem_time, _fem_geometry, _fem_linear):
+    for topic in (fem_adaptive, fem_time, fem_geometry, fem_linear):
         topic.main()
 
 

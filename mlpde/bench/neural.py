@@ -9,20 +9,20 @@ from __future__ import annotations
 def main() -> None:
     """Print the tables."""
     from mlpde.bench import (
-        _neural_deep_ritz,
-        _neural_derivatives,
-        _neural_equal_error,
-        _neural_high,
-        _neural_time,
-        _neural_wan,
+        neural_deep_ritz,
+        neural_derivatives,
+        neural_equal_error,
+        neural_high,
+        neural_time,
+        neural_wan,
     )
 
     for part in (
-        _neural_equal_error,
-        _neural_derivatives,
-        _neural_wan,
-        _neural_high,
-        _neural_deep_ritz,
-        _neural_time,
+        neural_equal_error,
+        neural_derivatives,
+        neural_wan,
+        neural_high,
+        neural_deep_ritz,
+        neural_time,
     ):
         part.main()

@@ -22,13 +22,13 @@ def errors(case: Any, solver: Any, seed: int) -> tuple[dict[str, float], Any]:
 def main() -> None:
     """Print the tables."""
     from mlpde.bench import (
-        _rfm_automatic,
-        _rfm_helmholtz,
-        _rfm_least_squares,
-        _rfm_peer,
-        _rfm_published,
-        _rfm_refined,
-        _rfm_work,
+        rfm_automatic,
+        rfm_helmholtz,
+        rfm_least_squares,
+        rfm_peer,
+        rfm_published,
+        rfm_refined,
+        rfm_work,
     )
     from mlpde.case_files import load
     from mlpde.solvers.rfm import RFM
@@ -58,12 +58,12 @@ def main() -> None:
     )
 
     for part in (
-        _rfm_helmholtz,
-        _rfm_published,
-        _rfm_peer,
-        _rfm_automatic,
-        _rfm_refined,
-        _rfm_work,
-        _rfm_least_squares,
+        rfm_helmholtz,
+        rfm_published,
+        rfm_peer,
+        rfm_automatic,
+        rfm_refined,
+        rfm_work,
+        rfm_least_squares,
     ):
         part.main()

@@ -217,7 +217,7 @@ def test_one_factorisation_serves_all_steps_of_a_constant_operator():
 
 @pytest.mark.slow
 def test_kept_factors_make_fifty_steps_four_times_faster():
-    from mlpde.bench._fem_time import kept
+    from mlpde.bench.fem_time import kept
 
     assert min(row[-1] for row in kept()) > 4
 

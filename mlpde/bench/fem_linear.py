@@ -24,7 +24,7 @@ def bracket() -> Iterator[list[Any]]:
     """Rows of unknowns, method, iterations, their growth, CPU seconds, peak memory in GB; a process for each."""
     first = None
     for size in BRACKET_SIZES:
-        code = f"import mlpde.bench._fem_linear as m; m.one_bracket({size})"
+        code = f"import mlpde.bench.fem_linear as m; m.one_bracket({size})"
         line = subprocess.run(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
         ).stdout

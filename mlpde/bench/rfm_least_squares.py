@@ -120,7 +120,7 @@ def main() -> None:
     )
     table = []
     for method in ("block_qr", "mixed_qr", "cholesky", "two_level"):
-        code = f"import mlpde.bench._rfm_least_squares as m; m.memory(16, 100, 18, {method!r})"
+        code = f"import mlpde.bench.rfm_least_squares as m; m.memory(16, 100, 18, {method!r})"
         printed = subprocess.check_output([sys.executable, "-c", code], text=True).split()
         table.append([method, *printed[:2], *map(float, printed[2:])])
     print_table(
