@@ -12,6 +12,7 @@ def main() -> None:
         neural_deep_ritz,
         neural_derivatives,
         neural_equal_error,
+        neural_geometry,
         neural_high,
         neural_time,
         neural_wan,
@@ -23,6 +24,7 @@ def main() -> None:
         neural_wan,
         neural_high,
         neural_deep_ritz,
+        neural_geometry,
         neural_time,
     ):
         part.main()
