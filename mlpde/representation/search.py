@@ -36,7 +36,7 @@ POINTS_PER_FEATURE = 1.3  # fewer points than this make a subdomain's least squa
 FEATURES = {  # in small and large subdomains, by dimension
     1: (50, 200),
     2: (100, 400),
-    3: (200, 800, 1600),
+    3: (200, 800, 1600, 2400),
     4: (400, 1600),
 }
 HOLE_FEATURES = (10, 20)  # with each hole function, at least and at most
