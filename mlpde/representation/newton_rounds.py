@@ -3,7 +3,7 @@
 A round fits u backward under the drift that the last round's f_z gives, and follows fresh paths about the fit.  Where
 this diverges, the driver part * f is solved for a growing part of it, each time from the last one's fit; if that
 diverges too, by smaller increments.  Where the error in time is above the other ones, the next round has twice as many
-steps.
+steps.  Where the driver is purely quadratic and the first fit with all of it does not settle, tempering is tried.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from mlpde.formulation.driver_curvature import driver_curvature
 from mlpde.formulation.feynman_kac import NORMAL_95, Estimate, Linear, newton_feynman_kac
+from mlpde.formulation.stochastic import ForwardBackwardSDE
+from mlpde.formulation.tempering import quadratic, tempered
 from mlpde.representation.backward_regression import fit_backward
 from mlpde.representation.regression_features import Regression, RegressionFeatures
 from mlpde.representation.regression_model import arrays_of, regression_of
@@ -35,6 +37,7 @@ class State:
     `driver_curvature`.  apart: how far y0 by regression is away beyond both statistical errors.
     diverged: no increment was small enough, this is the best of the rounds.
     best: of the rounds with all of the driver, the one with the least `width`.
+    tempering: of `formulation/tempering.py`; where it was "used" the estimate is its, and apart is what it says.
     """
 
     steps: int
@@ -52,6 +55,7 @@ class State:
     finished: bool = False
     diverged: bool = False
     best: State | None = None
+    tempering: Literal["", "tried", "used"] = ""
 
     @property
     def bias(self) -> float:
@@ -115,9 +119,16 @@ def newton_rounds(
             if state.best is None or state.width < state.best.width:
                 state = replace(state, best=replace(state, best=None))
             state = _next(state, estimate, "z" in sde.driver_uses, most_steps, iterations)
+            if not (state.finished or state.tempering):
+                state = _tempered(state, sde, seed)
         else:
             half = State(
-                state.steps, state.smoothing, state.round, increment=state.increment / 2, best=state.best
+                state.steps,
+                state.smoothing,
+                state.round,
+                increment=state.increment / 2,
+                best=state.best,
+                tempering=state.tempering,
             )
             state, best = half, state.best
             if state.increment < LEAST_INCREMENT:
@@ -138,6 +149,27 @@ def _next(state: State, estimate: Estimate, newton: bool, most_steps: int, itera
     if finer and state.settled > estimate.ci95:  # a coarse grid can keep it from settling
         return replace(state, steps=2 * state.steps, fits=0)
     return replace(state, finished=True)
+
+
+def _tempered(state: State, sde: ForwardBackwardSDE, seed: int) -> State:
+    """Finished by the estimate of tempering, if that fits the driver and is narrower than the state's."""
+    state, a = replace(state, tempering="tried"), quadratic(sde)
+    found = None if a is None else tempered(sde, a, seed)
+    if found is None or not found.ci95 + found.apart < state.width:
+        return state
+    assert state.estimate is not None
+    estimate = state.estimate._replace(
+        value=found.value, ci95=found.ci95, in_time=0.0, z0=found.z0, z0_error=found.z0_error
+    )
+    return replace(
+        state,
+        estimate=estimate,
+        change=0.0,
+        remainder=0.0,
+        apart=found.apart,
+        finished=True,
+        tempering="used",
+    )
 
 
 def saved(state: State) -> tuple[dict[str, Any], dict[str, Any]]:

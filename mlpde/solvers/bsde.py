@@ -1,10 +1,11 @@
 """BSDE: semilinear parabolic problems in high dimension, by regression along sample paths instead of networks.
 
 The linear level E g(X_T) by Sobol points; least squares backward in time; then y0 = u(0, x0) by Newton-Feynman-Kac on
-fresh paths, whose error is quadratic in that of the regression.  Beside the statistical interval stands a bias
-indicator from independent sources: two time grids, one more iterate, the two estimators, and what the regression leaves
-of the variance.  Sources: see `representation/backward_regression.py`; Pardoux and Peng 1990,
-doi:10.1016/0167-6911(90)90082-6; E, Han, Jentzen 2017, doi:10.1007/s40304-017-0117-6 for the problems.
+fresh paths, whose error is quadratic in that of the regression; for strong drivers -(a / 2) |z|^2 by tempering.
+Beside the statistical interval stands a bias indicator from independent sources: two time grids, one more iterate, the
+two estimators, and what the regression leaves of the variance.  Sources: see `representation/backward_regression.py`;
+Pardoux and Peng 1990, doi:10.1016/0167-6911(90)90082-6; E, Han, Jentzen 2017, doi:10.1007/s40304-017-0117-6 for the
+problems.
 """
 
 from __future__ import annotations
@@ -187,6 +188,8 @@ def _generator(sde: ForwardBackwardSDE, seed: int) -> torch.Generator:
 def _source(state: State) -> str:
     """Which of the indicators is the largest, and what helps."""
     assert state.estimate is not None
+    if state.tempering == "used":
+        return "tempering has not found all of the rare paths"
     reasons = {
         "the time grid is too coarse (max_steps=...)": state.estimate.in_time,
         "the features leave too much of the variance (features=..., smoothing=...)": state.remainder,
@@ -227,6 +230,7 @@ def _statistics(sde: ForwardBackwardSDE, state: State, estimate: Estimate, linea
         else None,
         "steps": state.steps,
         "rounds": state.round,
+        "y0_by": "tempering" if state.tempering == "used" else "Newton-Feynman-Kac",
         "law": sde.law,
         "z0": {"value": estimate.z0.tolist(), "ci95": (NORMAL_95 * estimate.z0_error).tolist()},
         "indicators": {

@@ -171,3 +171,14 @@ def test_the_table_and_what_the_settings_may_be():
             BSDE(**wrong)
     with pytest.raises(InputError, match="a scalar or a vector"):
         solve(hjb(), BSDE(**QUICK, features=lambda t, x: ufl.outer(x, x)))
+
+
+@pytest.mark.parametrize("strength", [30.0, 50.0])
+def test_strong_quadratic_drivers_are_tempered(strength):
+    problem = hjb(100, strength)
+    solution = BSDE().solve(problem, seed=0)
+    y0, true = solution.info["quantities"]["y0"], hopf_cole(100, strength)
+    assert solution.info["y0_by"] == "tempering" and not solution.info["warnings"]
+    assert abs(y0["value"] - true) < 1.5 * (y0["ci95"] + y0["bias"])
+    assert y0["ci95"] + y0["bias"] < 2e-3 * true
+    assert len(solution.info["z0"]["value"]) == 100
