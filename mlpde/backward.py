@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from mlpde.solution import Array, Derivative, Model, model_class
+from mlpde.saved_solution import model_class
+from mlpde.solution import Array, Derivative, Model
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,9 @@ Model: finite elements, random features, a network, the exact solution.  A Solut
 
 from __future__ import annotations
 
-import importlib
-import json
-import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from functools import cached_property
 from pathlib import Path
@@ -22,28 +19,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlpde.errors import InputError, unknown
-from mlpde.files import plain, replacing
 from mlpde.modes import alignment
 from mlpde.problem import Case, Field, SemilinearParabolic
-from mlpde.start_report import value_of
+from mlpde.relative_errors import errors_of_fields, errors_of_outputs
+from mlpde.saved_solution import load, save
 
-MODELS = {
-    "fem": "reference_fem.function:FiniteElementFunction",
-    "fem_in_time": "reference_fem.time_function:FiniteElementHistory",
-    "fem_modes": "reference_fem.modes:FiniteElementModes",
-    "random_features": "mlpde.representation.models:RandomFeatureModel",
-    "random_features_in_blocks": "mlpde.representation.models:TimeBlocks",
-    "random_features_by_region": "mlpde.representation.models:Regionwise",
-    "mean_free": "mlpde.representation.models:MeanFree",
-    "network": "mlpde.representation.models:NetworkModel",
-    "backward": "mlpde.backward:Backward",
-    "backward_regression": "mlpde.representation.regression_model:BackwardRegression",
-    "value_at_start": "mlpde.representation.start_value:ValueAtStart",
-    "network_modes": "mlpde.representation.network_modes:NetworkModes",
-}
-FORMAT = 1  # of a saved solution; another one is refused
 QUADRATURE_DEGREE = 6  # of the errors, in space
-TIME_NODES = 8  # of the errors in L2(0, T): Gauss-Legendre
 
 Array = NDArray[np.float64]
 Derivative = tuple[
@@ -127,7 +108,7 @@ class Solution:
         t: a time or n times; by default the final one (of a SemilinearParabolic: 0, where its solution is wanted).
         """
         jet = self._inside_jets(points, t, [()])[()]
-        return {f.name: jet[:, columns].reshape(-1, *f.shape) for f, columns in self._columns}
+        return {f.name: jet[:, columns].reshape(-1, *f.shape) for f, columns in self.columns}
 
     def __call__(self, points: ArrayLike, t: ArrayLike | None = None) -> Array:
         """Values (n, *shape) of the single field."""
@@ -136,7 +117,7 @@ class Solution:
     def gradient(self, points: ArrayLike, t: ArrayLike | None = None, field: str | None = None) -> Array:
         """Gradient in space (n, *shape, d) of the single field, or of the one named."""
         target = self._field(field)
-        columns = {f.name: c for f, c in self._columns}[target.name]
+        columns = {f.name: c for f, c in self.columns}[target.name]
         directions = [(i,) for i in range(self.dim)]
         jets = self._inside_jets(points, t, directions)
         gradient = np.stack([jets[i][:, columns] for i in directions], axis=-1)
@@ -199,7 +180,7 @@ class Solution:
         """The case's outputs (a stress, a flux) at points (n, d); nan outside the domain.  t: as in `evaluate`."""
         points = self._checked(points)
         outside = self.outside(points)
-        return {name: _hidden(value, outside) for name, value in self._outputs(points, t).items()}
+        return {name: _hidden(value, outside) for name, value in self.pointwise_outputs(points, t).items()}
 
     def values(self, points: ArrayLike, times: Sequence[float | None]) -> list[dict[str, Array]]:
         """Fields and outputs by name at points (n, d), at each of the times, None for the default one; nan outside.
@@ -210,12 +191,12 @@ class Solution:
         outside, found = self.outside(points), []
         for t in times:
             jet = self.jets(points, [()], t)[()]
-            one = {f.name: jet[:, columns].reshape(-1, *f.shape) for f, columns in self._columns}
-            one |= self._outputs(points, t)
+            one = {f.name: jet[:, columns].reshape(-1, *f.shape) for f, columns in self.columns}
+            one |= self.pointwise_outputs(points, t)
             found.append({name: _hidden(value, outside) for name, value in one.items()})
         return found
 
-    def _outputs(self, points: Array, t: ArrayLike | None = None) -> dict[str, Array]:
+    def pointwise_outputs(self, points: Array, t: ArrayLike | None = None) -> dict[str, Array]:
         from mlpde.formulation import functional
 
         points = self._in_time(points, t)
@@ -268,49 +249,11 @@ class Solution:
         the whole space, and of a model that holds near paths from x0 alone, the only one.  A zero reference gives
         absolute errors, with "absolute": True.
         """
-        if [(f.name, f.shape) for f in self.fields] != [(f.name, f.shape) for f in reference.fields]:
-            raise InputError(
-                f"the solution by {self.solver} has the fields {[f.name for f in self.fields]}, the reference by "
-                f"{reference.solver} has {[f.name for f in reference.fields]} (or other shapes)"
-            )
-        if self.is_eigen:
-            return self._mode_errors(reference)
-        start = self._error_at_start(reference)
-        whole_space = isinstance(reference.problem, SemilinearParabolic) and reference.problem.domain is None
-        if whole_space or getattr(self.model, "local", False):
-            return {self.fields[0].name: start}
-        known = reference.samples
-        own = self._sample(known.points, known.weights)
-        errors: dict[str, dict[str, Any]] = {}
-        for f, columns in self._columns:
-            difference = own.values[:, columns] - known.values[:, columns]
-            size = known.values[:, columns]
-            if f.mean_zero:
-                difference, size = (v - known.weights @ v / known.weights.sum() for v in (difference, size))
-            slope = own.gradients[:, columns] - known.gradients[:, columns]
-            errors[f.name] = _relative(known.weights, difference, size, slope, known.gradients[:, columns])
-        if self.time and reference.time:
-            for name, value in self._errors_over_time(reference).items():
-                errors[name]["l2_time"] = value
-        if not start.get("absolute"):  # which would be said of the others too
-            errors[self.fields[0].name] |= start
-        return errors
-
-    def _error_at_start(self, reference: Solution) -> dict[str, Any]:
-        """{"y0": error}; empty unless both know the value at (0, x0)."""
-        own, known = (value_of(one.quantities.get("y0")) for one in (self, reference))
-        if own is None or known is None or not isinstance(self.problem, SemilinearParabolic):
-            return {}
-        return {"y0": abs(own - known) / abs(known)} if known else {"y0": abs(own), "absolute": True}
+        return errors_of_fields(self, reference)
 
     def output_errors(self, reference: Solution) -> dict[str, dict[str, Any]]:
         """Relative l2 and max errors of the case's outputs, on the reference's quadrature points, as in `error`."""
-        if self.is_eigen or not getattr(reference.case, "outputs", {}):
-            return {}  # the sign of a mode, and so that of an output, is arbitrary
-        points, weights = reference.samples.points, reference.samples.weights
-        own, known = self._outputs(points), reference._outputs(points)
-        flat = {name: [v.reshape(len(points), -1) for v in (own[name], known[name])] for name in known}
-        return {name: _relative(weights, value - size, size) for name, (value, size) in flat.items()}
+        return errors_of_outputs(self, reference)
 
     @cached_property
     def samples(self) -> Samples:
@@ -324,60 +267,16 @@ class Solution:
                 f"the solution by {self.solver} has no mesh and its problem is not known: it cannot be the reference "
                 "of an error"
             )
-        return self._sample(*where.quadrature(QUADRATURE_DEGREE))
+        return self.sampled(*where.quadrature(QUADRATURE_DEGREE))
 
     def save(self, directory: str | Path) -> Path:
         """Write the solution into `directory` (replaced as a whole if it holds a solution already)."""
-        from safetensors.numpy import save_file
-
-        directory = Path(directory)
-        if directory.exists() and not (directory / "solution.json").exists() and any(directory.iterdir()):
-            raise InputError(f"{directory} exists and is not a saved solution: give another folder")
-        arrays, settings = self.model.state()
-        arrays = {f"model.{name}": value for name, value in arrays.items()}
-        if self.mesh is not None:
-            arrays |= {f"mesh.{name}": value for name, value in self.mesh.arrays().items()}
-        info = self.info | ({"quantities": self.quantities} if isinstance(self.case, Case) else {})
-        record = {
-            "format": FORMAT,
-            "solver": self.solver,
-            "config": self.config,
-            "fields": [asdict(f) for f in self.fields],
-            "model": {"kind": self.model.kind, "settings": settings},
-            "info": plain(info),
-        }
-        with replacing(directory) as temporary:
-            contiguous = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
-            save_file(contiguous, temporary / "solution.safetensors")
-            (temporary / "solution.json").write_text(json.dumps(record, indent=1))
-        return directory
+        return save(self, Path(directory))
 
     @classmethod
     def load(cls, directory: str | Path) -> Solution:
         """Restore a saved solution: everything but its case.  No code is executed."""
-        from safetensors.numpy import load_file
-
-        directory = Path(directory)
-        if not (directory / "solution.json").is_file():
-            raise InputError(f"{directory} is not a saved solution: it has no solution.json")
-        record = json.loads((directory / "solution.json").read_text())
-        if record.get("format") != FORMAT:
-            raise InputError(
-                f"{directory} has the format {record.get('format')}, this version reads {FORMAT}: solve it again"
-            )
-        arrays = load_file(directory / "solution.safetensors")
-        parts: dict[str, dict[str, NDArray]] = {"model": {}, "mesh": {}}
-        for name, value in arrays.items():
-            part, key = name.split(".", 1)
-            parts[part][key] = value
-        mesh = None
-        if parts["mesh"]:
-            from geometry import Mesh
-
-            mesh = Mesh.from_arrays(parts["mesh"])
-        model = model_class(record["model"]["kind"]).from_state(parts["model"], record["model"]["settings"])
-        fields = tuple(Field(**(f | {"shape": tuple(f["shape"])})) for f in record["fields"])
-        return cls(record["solver"], record["config"], fields, model, mesh, record["info"])
+        return cls(**load(Path(directory)))
 
     def export(
         self, path: str | Path, times: float | Sequence[float] | None = None, mesh: Any = None
@@ -399,7 +298,7 @@ class Solution:
         return solution_figure(self)
 
     @cached_property
-    def _columns(self) -> tuple[tuple[Field, slice], ...]:
+    def columns(self) -> tuple[tuple[Field, slice], ...]:
         ends = np.cumsum([f.size for f in self.fields])
         return tuple((f, slice(int(e) - f.size, int(e))) for f, e in zip(self.fields, ends, strict=True))
 
@@ -438,7 +337,7 @@ class Solution:
         jets = self.jets(points, derivatives, t)
         return {key: _hidden(value, outside) for key, value in jets.items()}
 
-    def _sample(self, points: Array, weights: Array) -> Samples:
+    def sampled(self, points: Array, weights: Array) -> Samples:
         # no inside test: these are points of the reference's mesh, on a curved boundary perhaps not of this one's
         directions = [(i,) for i in range(self.dim)]
         if self.is_eigen:
@@ -448,36 +347,6 @@ class Solution:
         return Samples(
             points, weights, np.asarray(jets[()]), np.stack([jets[i] for i in directions], axis=-1)
         )
-
-    def _mode_errors(self, reference: Solution) -> dict[str, dict[str, Any]]:
-        """As `error`: the worst of all modes, after `aligned`."""
-        known, one = reference.samples, self.aligned(reference)
-        own = one._sample(known.points, known.weights)
-        worst: dict[str, dict[str, Any]] = {}
-        for f, columns in self._columns:
-            errors = []
-            for k in range(len(one.eigenvalues)):
-                e, size = own.values[:, k, columns] - known.values[:, k, columns], known.values[:, k, columns]
-                slope = own.gradients[:, k, columns] - known.gradients[:, k, columns]
-                errors.append(_relative(known.weights, e, size, slope, known.gradients[:, k, columns]))
-            worst[f.name] = {
-                measure: max(error[measure] for error in errors) for measure in ("l2", "max", "h1")
-            }
-        return worst
-
-    def _errors_over_time(self, reference: Solution) -> dict[str, float]:
-        start, end = reference.time or (0.0, 0.0)
-        nodes, weights = np.polynomial.legendre.leggauss(TIME_NODES)
-        points, volumes, *_ = reference.samples
-        squares = {f.name: np.zeros(2) for f in self.fields}
-        for t, weight in zip((start + end) / 2 + (end - start) / 2 * nodes, weights, strict=True):
-            own, known = (s.jets(points, [()], t)[()] for s in (self, reference))
-            for f, columns in self._columns:
-                pair = [own[:, columns] - known[:, columns], known[:, columns]]
-                if f.mean_zero:
-                    pair = [v - volumes @ v / volumes.sum() for v in pair]
-                squares[f.name] += weight * np.array([volumes @ np.sum(v**2, axis=1) for v in pair])
-        return {name: math.sqrt(e / s if s > 0 else e) for name, (e, s) in squares.items()}
 
 
 def _hidden(values: Array, where: NDArray[np.bool_]) -> Array:
@@ -498,29 +367,3 @@ def _facts(problem: Any, mesh: Any) -> dict[str, Any]:
         "time": [float(t) for t in time],
         "default_time": float(time[0 if backward else 1]),
     }
-
-
-def _relative(
-    weights: Array, e: Array, r: Array, grad_e: Array | None = None, grad_r: Array | None = None
-) -> dict[str, Any]:
-    """l2, max, with gradients (n, M, d) h1, of the error e (n, M) relative to r, or absolute where r is zero."""
-
-    def measures(values: Array, gradients: Array | None) -> dict[str, float]:
-        squares = np.sum(values**2, axis=1)
-        found = {"l2": math.sqrt(weights @ squares), "max": math.sqrt(squares.max())}
-        if gradients is not None:
-            found["h1"] = math.sqrt(weights @ (squares + np.sum(gradients**2, axis=(1, 2))))
-        return found
-
-    absolute, size = measures(e, grad_e), measures(r, grad_r)
-    if size["l2"] == 0:
-        return {**absolute, "absolute": True}
-    return {key: absolute[key] / size[key] for key in absolute}
-
-
-def model_class(kind: str) -> Any:
-    """The class of MODELS; InputError for a kind that there is not."""
-    if kind not in MODELS:
-        raise unknown("kind of solution", kind, MODELS)
-    module, name = MODELS[kind].split(":")
-    return getattr(importlib.import_module(module), name)

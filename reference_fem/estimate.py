@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpde.problem import Field
-from mlpde.solution import TIME_NODES, Solution
+from mlpde.relative_errors import TIME_NODES
+from mlpde.solution import Solution
 from reference_fem.function import FiniteElementFunction, lagrange
 from reference_fem.modes import FiniteElementModes
 from reference_fem.time_function import FiniteElementHistory

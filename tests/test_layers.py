@@ -17,7 +17,15 @@ PACKAGES = ("geometry", "mlpde", "reference_fem", "cases")
 PROBLEM = ("geometry.*", "mlpde.errors", "mlpde.files", "mlpde.language", "mlpde.conditions", "mlpde.problem")
 FORMULATION = (*PROBLEM, "mlpde.formulation.*")
 NUMERICS = (*FORMULATION, "mlpde.representation.*", "mlpde.optimize.*")
-SOLUTION = (*NUMERICS, "mlpde.modes", "mlpde.monitor", "mlpde.settings", "mlpde.solution")
+SOLUTION = (
+    *NUMERICS,
+    "mlpde.modes",
+    "mlpde.monitor",
+    "mlpde.settings",
+    "mlpde.relative_errors",
+    "mlpde.saved_solution",
+    "mlpde.solution",
+)
 PICTURES = (
     *SOLUTION,
     "mlpde.fields",
@@ -68,6 +76,8 @@ LAYERS = {
     "mlpde.monitor": PROBLEM,
     "mlpde.settings": ("mlpde.errors",),
     "mlpde.modes": (),
+    "mlpde.relative_errors": (*PROBLEM, "mlpde.start_report", "mlpde.solution"),
+    "mlpde.saved_solution": (*PROBLEM, "mlpde.solution"),
     "mlpde.solution": PICTURES,  # solution.plot(), solution.export()
     "mlpde.energy_training": SOLUTION,
     "mlpde.eigen_training": SOLUTION,
@@ -107,6 +117,7 @@ LAYERS = {
         *FORMULATION,
         "mlpde.monitor",
         "mlpde.modes",
+        "mlpde.relative_errors",
         "mlpde.settings",
         "mlpde.solution",
         "reference_fem.*",
@@ -120,7 +131,7 @@ LIBRARIES = {
     "dolfinx_solver": (),  # DOLFINx may as well come from conda or Debian
 }
 # `mlpde` reaches the reference only by "reference_fem:name", and only here, so that it works without DOLFINx.
-NAMES_THE_REFERENCE = ("mlpde.solution", "mlpde.solvers", "mlpde.solvers.wan")
+NAMES_THE_REFERENCE = ("mlpde.saved_solution", "mlpde.solvers", "mlpde.solvers.wan")
 
 
 def module_name(path: Path) -> str:
@@ -197,7 +208,7 @@ def test_imports_only_what_its_layer_may(module):
         ("mlpde.comparison", "import reference_fem"),
         ("mlpde.comparison", "importlib.import_module('reference_fem')"),
         ("mlpde.comparison", "FEM = 'reference_fem:FEM'"),
-        ("mlpde.solution", "from dolfinx import fem"),
+        ("mlpde.saved_solution", "from dolfinx import fem"),
         ("reference_fem", "import mlpde.optimize.least_squares"),
         ("mlpde.unheard_of", ""),
     ],

@@ -23,7 +23,7 @@ from typing import ClassVar
 import polynomial, ufl
 from geometry import interval
 from mlpde import Case, Field, Problem
-from mlpde.solution import MODELS
+from mlpde.saved_solution import MODELS
 from mlpde.solvers import SOLVERS
 
 HERE = Path(__file__).parent
@@ -60,7 +60,7 @@ def mlpde(monkeypatch, tmp_path, command_line, request):
     """`mlpde("sweep", "line", ...)` -> (exit code, stdout, stderr), in a folder that has cases/line.py."""
     sys.path.insert(0, str(Path(__file__).parent / "comparison"))
     request.addfinalizer(lambda: sys.path.remove(str(Path(__file__).parent / "comparison")))
-    from mlpde.solution import MODELS
+    from mlpde.saved_solution import MODELS
     from mlpde.solvers import SOLVERS
 
     monkeypatch.setitem(SOLVERS, "good", "")  # taken out again afterwards

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 @pytest.fixture
 def polynomial_solvers(monkeypatch):
     """SOLVERS and MODELS with the solvers of polynomial.py, which need no linear algebra."""
-    from mlpde.solution import MODELS
+    from mlpde.saved_solution import MODELS
     from mlpde.solvers import SOLVERS
 
     for name, target in {"good": "Good", "poor": "Poor", "counting": "Counting"}.items():

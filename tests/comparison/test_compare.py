@@ -36,7 +36,7 @@ def case(dim=2, **more):
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
-    from mlpde.solution import MODELS
+    from mlpde.saved_solution import MODELS
 
     MODELS["polynomial"] = "polynomial:Polynomial"
     folder = tmp_path_factory.mktemp("compare") / "out"

@@ -59,9 +59,9 @@ class Guess:
 
 @pytest.fixture
 def constants(monkeypatch):
-    from mlpde import solution
+    from mlpde import saved_solution
 
-    monkeypatch.setitem(solution.MODELS, "constant", f"{__name__}:Constant")
+    monkeypatch.setitem(saved_solution.MODELS, "constant", f"{__name__}:Constant")
 
 
 def test_against_the_exact_value(tmp_path, constants):
