@@ -1,7 +1,7 @@
 """Networks for z_n = sigma^T grad u(t_n, x), n = 1 ... N - 1: one for each time step, or one for all.
 
-They see the paths of all steps at once, (N - 1, batch, d): the paths do not depend on them.  The networks of the steps
-are products of stacks of matrices, and one batch normalisation whose channels are all neurons of all steps.
+In training they see the paths of all steps at once, (N - 1, batch, d): the paths do not depend on them.  The networks
+of the steps are products of stacks of matrices, and one batch normalisation whose channels are all neurons of all steps.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch.nn.functional import batch_norm
 
 Tensor = torch.Tensor
+ALL = slice(None)
 EXTRA = 10  # neurons in a hidden layer more than dimensions, as published
 EPSILON, MOMENTUM = (
     1e-6,
@@ -43,23 +44,26 @@ class StepNetworks(torch.nn.Module):
             self.register_buffer(f"mean{k}", torch.zeros(n, dtype=torch.float64))
             self.register_buffer(f"variance{k}", torch.ones(n, dtype=torch.float64))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """z (steps, n, d) at x (steps, n, d)."""
-        h = self._normalised(0, x.transpose(1, 2).contiguous())
+    def forward(self, x: Tensor, which: slice = ALL) -> Tensor:
+        """z (steps, n, d) at x (steps, n, d); which: of the steps."""
+        h = self._normalised(0, x.transpose(1, 2).contiguous(), which)
         for k, matrix in enumerate(self.matrices):
-            h = self._normalised(k + 1, torch.bmm(matrix, h))
+            h = self._normalised(k + 1, torch.bmm(matrix[which], h), which)
             if k < len(self.matrices) - 1:
                 h = torch.relu_(h)
         return h.transpose(1, 2) / self.dim
 
-    def _normalised(self, k: int, h: Tensor) -> Tensor:
+    def _normalised(self, k: int, h: Tensor, which: slice) -> Tensor:
         # (steps, neurons, n): steps x neurons are the channels
+        def of(channels: Tensor) -> Tensor:
+            return channels.view(self.steps, -1)[which].reshape(-1)
+
         return batch_norm(
             h.reshape(1, -1, h.shape[-1]),
-            cast(Tensor, getattr(self, f"mean{k}")),
-            cast(Tensor, getattr(self, f"variance{k}")),
-            self.gammas[k],
-            self.betas[k],
+            of(cast(Tensor, getattr(self, f"mean{k}"))),
+            of(cast(Tensor, getattr(self, f"variance{k}"))),
+            of(self.gammas[k]),
+            of(self.betas[k]),
             self.training,
             MOMENTUM,
             EPSILON,
@@ -82,10 +86,10 @@ class SharedNetwork(torch.nn.Module):
         self.matrices = torch.nn.ParameterList(_glorot((m, n), random) for m, n in pairwise(widths))
         self.biases = torch.nn.ParameterList(torch.zeros(n, dtype=torch.float64) for n in widths[1:])
 
-    def forward(self, x: Tensor) -> Tensor:
-        """z (steps, n, d) at x (steps, n, d)."""
-        time = cast(Tensor, self.time).expand(*x.shape[:2], 1)
-        h = torch.cat([(x - cast(Tensor, self.mean)) / cast(Tensor, self.deviation), time], 2).flatten(0, 1)
+    def forward(self, x: Tensor, which: slice = ALL) -> Tensor:
+        """z (steps, n, d) at x (steps, n, d); which: of the steps."""
+        time, mean, deviation = (cast(Tensor, v)[which] for v in (self.time, self.mean, self.deviation))
+        h = torch.cat([(x - mean) / deviation, time.expand(*x.shape[:2], 1)], 2).flatten(0, 1)
         for k, (matrix, bias) in enumerate(zip(self.matrices, self.biases, strict=True)):
             h = torch.addmm(bias, h, matrix)
             if k < len(self.matrices) - 1:

@@ -43,6 +43,36 @@ def test_value_and_gradient_of_a_linear_problem():
     assert np.allclose(found.gradient([[0.5] * 3]), np.exp(1), rtol=0.25)
 
 
+@pytest.mark.parametrize("network", ["steps", "shared"])
+def test_a_step_of_newton_corrects_what_training_left(network):
+    """A driver that is linear in y and z: the step is exact but for the time grid, however little was trained."""
+    problem = SemilinearParabolic(
+        3,
+        0.5,
+        0.5,
+        driver=lambda t, x, y, z: y / 2 + 0.4 * z[0],
+        terminal=lambda x: ufl.dot(x, x),
+    )
+    chosen = {"time_steps": 40, "iterations": 20, "precision": "double", "network": network}
+    y0 = DeepBSDE(**chosen, finish=True).solve(problem).info["quantities"]["y0"]
+    exact = np.exp(0.25) * (0.7**2 + 2 * 0.5**2 + 3 * 0.5)  # the drift moves the first component by 0.2
+    trained = DeepBSDE(**chosen).solve(problem).info["quantities"]["y0"]["value"]
+    assert abs(y0["value"] - exact) < 1.5 * y0["ci95"] + 0.005 * exact < abs(trained - exact)
+    assert y0["bias"] < 1e-6 * exact
+
+
+def test_what_the_linearisation_leaves_out_is_told():
+    """Half the variance of what the untrained paths leave, for a driver -|z|^2 / 2."""
+    problem = SemilinearParabolic(
+        3, 0.5, 0.5, driver=lambda t, x, y, z: -ufl.dot(z, z) / 2, terminal=lambda x: x[0] + x[1]
+    )
+    found = DeepBSDE(time_steps=10, iterations=1, precision="double", finish=True).solve(problem)
+    y0 = found.info["quantities"]["y0"]
+    true = 1.0 - 0.5  # 1 - |grad g|^2 T / 2
+    assert 0.3 < y0["bias"] / (y0["value"] - true) < 3
+    assert "the linearisation leaves out" in found.info["warnings"][0]
+
+
 def test_the_stack_of_networks_is_the_networks_of_the_transcription():
     """Values, gradients by the parameters and running moments."""
     plain = Plain(default_risk(5, 4), 1.0, 1e-2).double()
