@@ -1,7 +1,7 @@
 """Networks for z_n = sigma^T grad u(t_n, x), n = 1 ... N - 1: one for each time step, or one for all.
 
-In training they see the paths of all steps at once, (N - 1, batch, d): the paths do not depend on them.  The networks
-of the steps are products of stacks of matrices, and one batch normalisation whose channels are all neurons of all steps.
+In training they see the paths of all steps at once, (N - 1, batch, d): the paths do not depend on them.  Those of the
+steps are products of stacks of matrices, and one batch normalisation whose channels are all neurons of all steps.
 """
 
 from __future__ import annotations
