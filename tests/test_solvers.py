@@ -262,7 +262,10 @@ AT_START = {
     "reaction_diffusion": {"bsde": 1e-3},
     "two_rates": {"bsde": 0.015},
 }
-QUICK_AT_START = {"bsde": {"paths": 1024, "max_steps": 16}, "multilevel_picard": {"levels": 3}}
+QUICK_AT_START = {
+    "bsde": {"paths": 1024, "max_steps": 16, "network": False},
+    "multilevel_picard": {"levels": 3},
+}
 
 
 @pytest.mark.parametrize(("case", "name"), [(case, name) for case in AT_START for name in AT_START[case]])

@@ -22,9 +22,11 @@ from mlpde.formulation.tempering import quadratic, tempered
 from mlpde.representation.backward_regression import fit_backward
 from mlpde.representation.regression_features import Regression, RegressionFeatures
 from mlpde.representation.regression_model import arrays_of, regression_of
+from mlpde.representation.residual_network import corrected
 
 LEAST_INCREMENT = 1 / 8  # of the part of the driver
 USELESS = 1.05  # a regression that leaves more of the variance than none at all, but for noise, has diverged
+MISSED = 2.0  # statistical errors that the linearisation may leave out before a network is trained
 LAST_ROUND = 100  # seeds are numbered by it
 
 
@@ -38,6 +40,7 @@ class State:
     diverged: no increment was small enough, this is the best of the rounds.
     best: of the rounds with all of the driver, the one with the least `width`.
     tempering: of `formulation/tempering.py`; where it was "used" the estimate is its, and apart is what it says.
+    network: the estimate is about the regression and a network for its residual, see `with_network`.
     """
 
     steps: int
@@ -56,6 +59,7 @@ class State:
     diverged: bool = False
     best: State | None = None
     tempering: Literal["", "tried", "used"] = ""
+    network: bool = False
 
     @property
     def bias(self) -> float:
@@ -170,6 +174,25 @@ def _tempered(state: State, sde: ForwardBackwardSDE, seed: int) -> State:
         finished=True,
         tempering="used",
     )
+
+
+def with_network(state: State, linear: Linear, paths: int, seed: int) -> State:
+    """A finished state with the estimate about its regression and a network for what the features miss.
+
+    The same state where the linearisation leaves out little beside the statistical error, or the network does not help.
+    """
+    assert state.estimate is not None and state.regression is not None
+    if state.tempering == "used" or state.remainder <= MISSED * state.estimate.ci95:
+        return state
+    sde = state.regression.features.sde
+    generator = torch.Generator(sde.x0.device).manual_seed(seed * LAST_ROUND + LAST_ROUND - 1)
+    known = corrected(sde, state.regression.value_and_gradient, state.steps, paths, generator)
+    estimate = newton_feynman_kac(sde, known, state.steps, paths, generator, linear)
+    curvature = driver_curvature(sde, known, state.steps, estimate.residual, generator)
+    better = replace(
+        state, estimate=estimate, remainder=curvature.remainder, sign=curvature.sign, network=True
+    )
+    return better if estimate.finite and better.width < state.width else state
 
 
 def saved(state: State) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,7 +1,8 @@
 """BSDE: semilinear parabolic problems in high dimension, by regression along sample paths instead of networks.
 
 The linear level E g(X_T) by Sobol points; least squares backward in time; then y0 = u(0, x0) by Newton-Feynman-Kac on
-fresh paths, whose error is quadratic in that of the regression; for strong drivers -(a / 2) |z|^2 by tempering.
+fresh paths, whose error is quadratic in that of the regression; for strong drivers -(a / 2) |z|^2 by tempering.  Where
+the features miss too much, a network is trained for the residual, and Newton-Feynman-Kac taken about both.
 Beside the statistical interval stands a bias indicator from independent sources: two time grids, one more iterate, the
 two estimators, and what the regression leaves of the variance.  Sources: see `representation/backward_regression.py`;
 Pardoux and Peng 1990, doi:10.1016/0167-6911(90)90082-6; E, Han, Jentzen 2017, doi:10.1007/s40304-017-0117-6 for the
@@ -25,7 +26,7 @@ from mlpde.monitor import Monitor
 from mlpde.optimize.device import available
 from mlpde.problem import SemilinearParabolic
 from mlpde.representation.extreme_values import ExtremeValue
-from mlpde.representation.newton_rounds import State, newton_rounds, restored, saved
+from mlpde.representation.newton_rounds import State, newton_rounds, restored, saved, with_network
 from mlpde.representation.regression_bounds import regression_bounds
 from mlpde.representation.regression_features import (
     SMOOTHING,
@@ -54,6 +55,8 @@ class BSDE:
     smoothing: increments over which g is averaged to make a feature (where g depends on the largest or the least
     component alone, over all of them), 0: g at the mean flow; None: where that is no use.
     features: further ones, a function of (t, x) in UFL, a scalar or a vector.
+    network: train one for the residual where features miss so much of u that the error is more than statistical; y0 is
+    then about both, while evaluate() stays with the regression.
     precision, device: of the paths; sums are in double precision.
     """
 
@@ -63,6 +66,7 @@ class BSDE:
     iterations: int = 4
     smoothing: int | None = None
     features: Callable | None = field(default=None, repr=False)  # its repr changes from run to run
+    network: bool = True
     precision: Literal["single", "double"] = "single"
     device: str = "cpu"
 
@@ -106,6 +110,8 @@ class BSDE:
         paths = self.paths or max(PATHS, PATHS_PER_DIMENSION * problem.dim)
         linear = linear_level(sde, LINEAR_POINTS, self.steps, seed)
         state = self._rounds(sde, own, linear, paths, seed, monitor)
+        if self.network:
+            state = with_network(state, linear, paths, seed)
         assert state.regression is not None and state.estimate is not None
         regression = replace(state.regression, y0=state.estimate.value)
         info = {
@@ -230,6 +236,7 @@ def _statistics(sde: ForwardBackwardSDE, state: State, estimate: Estimate, linea
         else None,
         "steps": state.steps,
         "rounds": state.round,
+        "residual_network": state.network,
         "y0_by": "tempering" if state.tempering == "used" else "Newton-Feynman-Kac",
         "law": sde.law,
         "z0": {"value": estimate.z0.tolist(), "ci95": (NORMAL_95 * estimate.z0_error).tolist()},

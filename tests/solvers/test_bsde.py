@@ -11,7 +11,7 @@ from mlpde.monitor import Monitor
 from mlpde.solution import Solution
 from mlpde.solvers import features, solver
 
-QUICK = {"paths": 1024}
+QUICK = {"paths": 1024, "network": False}
 
 
 def hjb(dim=20, strength=1.0):
@@ -182,3 +182,25 @@ def test_strong_quadratic_drivers_are_tempered(strength):
     assert abs(y0["value"] - true) < 1.5 * (y0["ci95"] + y0["bias"])
     assert y0["ci95"] + y0["bias"] < 2e-3 * true
     assert len(solution.info["z0"]["value"]) == 100
+
+
+def test_a_network_finds_what_no_feature_has():
+    """u = (1 - t) sin(2 s), s = sum x / sqrt(d), which only the source tells: the terminal value is zero."""
+    dim = 10
+
+    def driver(t, x, y, z):
+        s = total(x) / math.sqrt(dim)
+        rate, slope, second = -ufl.sin(2 * s), 2 * ufl.cos(2 * s) * (1 - t), -4 * ufl.sin(2 * s) * (1 - t)
+        return -ufl.dot(z, z) / 2 + slope**2 / 2 - rate - second / 2
+
+    problem = SemilinearParabolic(dim, 1.0, 0.3, driver=driver, terminal=lambda x: 0 * x[0])
+    exact = math.sin(0.6 * math.sqrt(dim))
+    plain, found = (solve(problem, BSDE(network=network)) for network in (False, True))
+    assert found.info["residual_network"] and not plain.info["residual_network"]
+    assert abs(quantity(found)["value"] - exact) < abs(quantity(plain)["value"] - exact) / 2
+    assert quantity(found)["bias"] < quantity(plain)["bias"] / 1.5
+    assert abs(quantity(found)["value"] - exact) < 1.5 * (quantity(found)["ci95"] + quantity(found)["bias"])
+
+
+def test_where_the_features_suffice_no_network_is_trained():
+    assert not solve(hjb(), BSDE()).info["residual_network"]
