@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +22,8 @@ from mlpde.formulation.time_blocks import continued
 from mlpde.optimize.least_squares import RowGroup
 from mlpde.optimize.newton import NewtonFailure
 from mlpde.representation.adapted_partition import Adaptation, adapted_partition
+from mlpde.representation.candidates import Candidate, candidates
 from mlpde.representation.corner_functions import CornerFunction, corner_functions
-from mlpde.representation.determinacy import undetermined
 from mlpde.representation.error_estimate import Sample, estimated_errors, sampled
 from mlpde.representation.fitting import Ansatz, Fit, fit
 from mlpde.representation.hole_functions import HoleFunction, hole_functions
@@ -33,20 +32,11 @@ from mlpde.representation.random_features import CORNER_FEATURES, RandomFeatures
 from mlpde.representation.sharp_windows import continuity
 
 POINTS_PER_FEATURE = 1.3  # fewer points than this make a subdomain's least squares nearly singular
-FEATURES = {  # in small and large subdomains, by dimension
-    1: (50, 200),
-    2: (100, 400),
-    3: (200, 800, 1600, 2400),
-    4: (400, 1600),
-}
 HOLE_FEATURES = (10, 20)  # with each hole function, at least and at most
 BORDER = 700  # columns with hole functions, at most: they are part of every subdomain's QR
-WIDEST = 2500  # columns of a subdomain: its QR costs their cube
-LISTED = 5  # subdomains in the warnings, at most
 HELD_OUT = 2000  # independent points that judge a solution
 # (activation, scale) that are probed where the user gives none, the usual best one first
 PAIRS = (("sin", 3.0), ("sin", 1.5), ("sin", 5.0), ("sin", 8.0), ("tanh", 1.0), ("tanh", 0.5))
-UNRESOLVED = 0.01  # relative errors against FEM were up to 13 times residuals above this
 ENOUGH = 3  # failures of Newton's method without a single success: more fits would only take time
 DECIDED = 1e-3  # a residual below shows which pair is best; above, nothing is resolved yet
 
@@ -104,13 +94,11 @@ class Search:
             self.corners = corner_functions(
                 self.form, domain.domain if time else domain, domain.start if time else None
             )
-        candidates = self._candidates()
+        candidates = self.candidates()
         self.alone = len(candidates) == 1
         self.holes = self._chosen_holes(*candidates[0])
         if self.holes and not self.alone:
-            candidates = (
-                self._candidates()
-            )  # in another order: their columns are part of every subdomain's QR
+            candidates = self.candidates()  # in another order: their columns are part of every subdomain's QR
         pairs, tuned = self._pairs(), dict[int, Pair]()
         best: Judged | None = None
         reached: dict[int, float] = {}  # the best residual with each number of features
@@ -152,40 +140,6 @@ class Search:
             raise self.failure
         return best._replace(errors=self._errors(best))
 
-    def warnings(self, best: Judged) -> list[str]:
-        """What a user must know about the result."""
-        sentences = list(best.fit.diagnostics["warnings"])
-        if self.form.linear and best.fit.diagnostics["norm"] == 0.0 and not self.form.homogeneous:
-            sentences.append(
-                "the solution is zero because the data vanish at every collocation point, though not in the problem: "
-                "what is narrower than the spacing of the points is not seen; more features, cells or points may help"
-            )
-        sentences += undetermined(self.judges, best.fit, best.residual, self.form.free)
-        sentences += [_sentence(adaptation) for adaptation in best.adaptations[:LISTED]]
-        if len(best.adaptations) > LISTED:
-            sentences.append(f"the same for {len(best.adaptations) - LISTED} more subdomains")
-        tolerance = self.settings.tolerance
-        missed = [
-            f"the estimated relative error of field {name!r} is {_above(error, tolerance)}"
-            for name, error in best.errors.items()
-            if error > tolerance
-        ]
-        if not best.errors and best.residual > tolerance:
-            missed = [f"the relative residual on independent points is {_above(best.residual, tolerance)}"]
-        if missed:
-            sentences.append(
-                f"{', '.join(missed)}, above the tolerance {tolerance:g}: more features, cells or unknowns may help, "
-                "unless the solution is singular or the data contradict each other"
-            )
-            if best.residual > UNRESOLVED:
-                sentences.append(
-                    "the equations are not resolved, and the error may be many times the residual: do not use this "
-                    "solution unseen"
-                )
-            if self.failure is not None:
-                sentences.append(f"with other numbers of features {self.failure}")
-        return sentences
-
     def _errors(self, found: Judged) -> dict[str, float]:
         """The estimated error of every field by the other fits, those that resolve the solution if there are any."""
         samples = [f.sample for f in self.fits.values() if f is not None and f.sample is not found.sample]
@@ -205,34 +159,10 @@ class Search:
             return False
         return max(errors.values(), default=found.residual) <= self.settings.tolerance
 
-    def _candidates(self) -> list[tuple[tuple[int, ...], int]]:
+    def candidates(self) -> list[Candidate]:
         """(partition, features) to try, the cheap ones first."""
-        settings, (lower, upper) = self.settings, self.domain.bounding_box
-        lengths = upper - lower
-        if isinstance(self.domain, SpaceTime):
-            lengths[-1] = self.domain.length
-        counts = FEATURES[len(lengths)] if settings.features is None else (settings.features,)
-        if settings.partition is not None:
-            partitions = [settings.partition]
-        else:
-            coarsest = 1.0  # number of cells along the shortest side; below 1 where the domain is very long
-            affordable = settings.max_unknowns / (self.form.components * min(counts))
-            while math.prod(cells := _cells(coarsest, lengths)) > max(affordable, 1):
-                coarsest /= 2
-            finer = [n * 2.0**power for power in range(16) for n in (2, 3)]
-            partitions = [cells, *(_cells(n, lengths) for n in ([1.0] if coarsest < 1 else []) + finer)]
         border = self._hole_features(self.holes) * len(self.holes)
-        cheap = sorted(product(partitions, counts), key=lambda c: math.prod(c[0]) * (c[1] + border) ** 2)
-        components = self.form.components
-        return [
-            (cells, count)
-            for i, (cells, count) in enumerate(cheap)
-            if i == 0
-            or (
-                components * (math.prod(cells) * count + border) <= settings.max_unknowns
-                and components * count <= WIDEST
-            )
-        ]
+        return candidates(self.settings, self.domain, self.form.components, border)
 
     def _pairs(self) -> list[Pair]:
         """(activation, scale) to choose from, as far as the user leaves the choice."""
@@ -407,20 +337,5 @@ def _overtaken(count: int, reached: Mapping[int, float], later: Collection[int])
     return best <= DECIDED and best < reached.get(count, math.inf)
 
 
-def _cells(along_shortest: float, lengths: np.ndarray) -> tuple[int, ...]:
-    """About square cells, so many along the shortest side, at least one in each direction."""
-    return tuple(max(round(n), 1) for n in along_shortest * lengths / lengths.min())
-
-
-def _above(value: float, tolerance: float) -> str:
-    """A value with enough digits to tell it from a tolerance just below."""
-    return f"{value:.1e}" if value > 1.1 * tolerance else f"{value:.6e}"
-
-
 def _family(activation: str) -> str:
     return "sin" if activation == "cos" else activation  # a cosine is a sine with another bias
-
-
-def _sentence(adaptation: Adaptation) -> str:
-    what = f"merged into {adaptation.into}" if adaptation.into is not None else "left to its neighbours"
-    return f"subdomain {adaptation.cell} has {adaptation.points:.0f} points, too few: {what}"

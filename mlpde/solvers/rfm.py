@@ -27,6 +27,7 @@ from mlpde.optimize.least_squares import Method
 from mlpde.parallel import world
 from mlpde.representation.models import RandomFeatureModel, Regionwise, TimeBlocks, mean_free
 from mlpde.representation.search import Judged, Search
+from mlpde.representation.search_warnings import search_warnings
 from mlpde.settings import chosen, flags, is_whole, positive, whole
 from mlpde.solution import Solution
 
@@ -161,7 +162,7 @@ class RFM:
             blocks.append(search.best())
             probes += search.probes
             when = f"from t = {part.start:g} to {part.end:g}: " if len(parts) > 1 else ""
-            warnings += [when + sentence for sentence in search.warnings(blocks[-1])]
+            warnings += [when + sentence for sentence in search_warnings(search, blocks[-1])]
         if any(max(b.errors.values(), default=b.residual) > self.tolerance for b in blocks):
             warnings += [
                 f"the sources and boundary fluxes of field {name!r} balance up to {value:.1e} of their size only: no "

@@ -98,6 +98,6 @@ def test_max_unknowns_holds_on_a_long_domain(most):
     search = Search(
         RFM(max_unknowns=most), strong_form(problem), strip, problem.fields, 0, lambda *a, **k: None
     )
-    sizes = [np.prod(cells) * count for cells, count in search._candidates()]
+    sizes = [np.prod(cells) * count for cells, count in search.candidates()]
     assert sizes
     assert max(sizes) <= most
