@@ -26,7 +26,8 @@ from mlpde.representation.residual_network import corrected
 
 LEAST_INCREMENT = 1 / 8  # of the part of the driver
 USELESS = 1.05  # a regression that leaves more of the variance than none at all, but for noise, has diverged
-MISSED = 2.0  # statistical errors that the linearisation may leave out before a network is trained
+# a network is trained where the linearisation leaves out more statistical errors, and the features more of the variance
+MISSED, UNEXPLAINED = 2.0, 0.25
 LAST_ROUND = 100  # seeds are numbered by it
 
 
@@ -179,10 +180,12 @@ def _tempered(state: State, sde: ForwardBackwardSDE, seed: int) -> State:
 def with_network(state: State, linear: Linear, paths: int, seed: int) -> State:
     """A finished state with the estimate about its regression and a network for what the features miss.
 
-    The same state where the linearisation leaves out little beside the statistical error, or the network does not help.
+    The same state where the features explain most of the variance, where the linearisation leaves out little beside the
+    statistical error, and where the network does not help.
     """
     assert state.estimate is not None and state.regression is not None
-    if state.tempering == "used" or state.remainder <= MISSED * state.estimate.ci95:
+    little = state.remainder <= MISSED * state.estimate.ci95
+    if state.tempering == "used" or little or state.estimate.ratio <= UNEXPLAINED:
         return state
     sde = state.regression.features.sde
     generator = torch.Generator(sde.x0.device).manual_seed(seed * LAST_ROUND + LAST_ROUND - 1)
