@@ -63,6 +63,10 @@ def start_sentence(runs: list[Any], metrics: Mapping[str, Any]) -> str:
     run = typical(runs, known[0] if known else None)
     cells = _cells(run)
     text = f"{_named(run, runs)} finds u(0, x0) = {cells[0]}"
+    if run["info"].get("y0_by") == "tempering":
+        text += " by tempering"
+    if run["info"].get("residual_network"):
+        text += " with a network for what its features miss"
     if cells[1] != "–":
         text += f" with the 95 % interval {cells[1]}"
     if cells[2] != "–":

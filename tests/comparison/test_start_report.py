@@ -97,6 +97,13 @@ def test_without_a_reference_the_published_value_is_compared():
     )
 
 
+def test_how_the_value_was_found_is_told():
+    metrics = compare(Case("quadratic", KNOWN), [Guess()]).metrics
+    metrics["solutions"][0]["info"] |= {"y0_by": "tempering", "residual_network": True}
+    (sentence,) = (line for line in verdict(metrics) if "finds" in line)
+    assert "= 40.0400000 by tempering with a network for what its features miss" in sentence
+
+
 def test_one_solution_with_its_report(tmp_path, constants):
     solve(Case("quadratic", KNOWN), Guess(), out=tmp_path / "out")
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
