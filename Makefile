@@ -17,8 +17,9 @@ demo: venv ## compare RFM and PINN with finite elements on a plate with holes
 	@echo "The report: $(CURDIR)/runs/demo/report.html"
 
 # Two processes with one thread each beat one process with two threads; a file's tests stay together and share its fixtures.
+# Many tests start processes: where Python may not keep what it compiles, each of them takes seconds more.
 test: venv ## run the quick tests (ARGS="-m slow" runs the slow ones, ARGS=tests/geometry a part)
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --max-worker-restart 0 $(ARGS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --max-worker-restart 0 $(ARGS)
 
 test-cluster: venv ## build the container and run the job scripts on a Slurm of one node (root, Debian; README)
 	tests/cluster/run.sh

@@ -168,7 +168,9 @@ for case in LIMITS:
     LIMITS[case]["wan"] = WAN_LIMITS.get(case, "does not take|the problem has no Dirichlet condition")
 SLOW = {
     *(("heat2d_cg", n) for n in ("fem", "rfm")),  # the reference takes the time
-    *((case, "rfm") for case in ("bracket_3d", "heated_fins", "hjb_2d")),
+    *((case, "rfm") for case in ("bracket_3d", "heated_fins", "hjb_2d", "membrane", "plate_with_holes")),
+    ("poisson2d_c", "wan"),
+    ("stokes_driven", "rfm"),
     ("bracket_3d", "pinn"),
     *(
         (case, n)
