@@ -26,4 +26,13 @@ if [ -e "$out/metrics.json" ]; then
     echo "$out is done"
     exit
 fi
-${MLPDE_RUN:-apptainer exec mlpde.sif} mlpde-entry mlpde solve "$case" --solver "$solver" --seed "$seed" --out "$out" --resume
+run=${MLPDE_RUN:-apptainer exec mlpde.sif}
+command -v "${run%% *}" >/dev/null || {
+    echo "array.sh: there is no ${run%% *} here: load it (module load apptainer), or say by MLPDE_RUN how the container starts" >&2
+    exit 2
+}
+$run sh -c 'command -v mlpde-entry' >/dev/null || {
+    echo "array.sh: '$run' does not start a container with mlpde: build containers/mlpde.def, or correct MLPDE_RUN" >&2
+    exit 2
+}
+$run mlpde-entry mlpde solve "$case" --solver "$solver" --seed "$seed" --out "$out" --resume
