@@ -11,7 +11,7 @@ import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mpi4py import MPI
 
@@ -47,13 +47,18 @@ def compiled(make: Callable[..., Any], *arguments: Any, comm: MPI.Comm) -> Any:
 def _sharing(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass
-        else:
+        # some file systems of clusters have no locks: there, what is left over stays
+        if _locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
             for source in folder.glob("*.c"):
                 if not source.with_suffix(".c.cached").exists():
                     source.unlink(missing_ok=True)
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        _locked(lock, fcntl.LOCK_SH)
         yield
+
+
+def _locked(file: IO[str], how: int) -> bool:
+    try:
+        fcntl.flock(file, how)
+    except OSError:
+        return False
+    return True

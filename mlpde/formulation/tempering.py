@@ -31,6 +31,7 @@ Tensor = torch.Tensor
 REPLICATES = 8  # independent runs, whose spread tells the error; half of them take twice the moves
 PARTICLES = 1024  # samples of each
 MOVES = 2  # of each kind, at every factor
+STEPS = 200  # of the factor, at most: where the expectation is infinite they would never end
 EFFECTIVE = 0.7  # share of the samples that the weights of a step may leave
 ACCEPTED = 0.8  # share of the Hamiltonian moves that their step length is adapted to
 LENGTHS = (2.0, 8.0)  # changes of length, in units of those of a Gaussian vector
@@ -66,8 +67,8 @@ def quadratic(sde: ForwardBackwardSDE) -> float | None:
     return float(ratio[0]) if torch.allclose(ratio, ratio[0], rtol=same, atol=0.0) else None
 
 
-def tempered(sde: ForwardBackwardSDE, a: float, seed: int) -> Tempered:
-    """u(0, x0) for the driver -(a / 2) |z|^2, from independent runs."""
+def tempered(sde: ForwardBackwardSDE, a: float, seed: int) -> Tempered | None:
+    """u(0, x0) for the driver -(a / 2) |z|^2, from independent runs; None where one of them does not get to a."""
     root, sign = math.sqrt(sde.horizon), math.copysign(1.0, a)
 
     def value(w: Tensor, x0: Tensor = sde.x0) -> Tensor:
@@ -77,7 +78,10 @@ def tempered(sde: ForwardBackwardSDE, a: float, seed: int) -> Tempered:
     for replicate in range(REPLICATES):
         generator = torch.Generator(sde.x0.device).manual_seed(seed * REPLICATES + replicate)
         samples = _Samples(value, sde.x0, generator)
-        logarithm, weights = samples.raised_to(abs(a), MOVES * (1 + replicate % 2))
+        end = samples.raised_to(abs(a), MOVES * (1 + replicate % 2))
+        if end is None:
+            return None
+        logarithm, weights = end
         values.append(-logarithm / a)
         slope = gradient_of(partial(value, samples.w), sde.x0.expand_as(samples.w))[1]
         slopes.append(sign * (weights.to(slope) @ slope))
@@ -106,10 +110,15 @@ class _Samples:
         self.g = value(self.w)
         self.factor, self.leap = 0.0, 0.5
 
-    def raised_to(self, end: float, moves: int) -> tuple[float, Tensor]:
-        """ln E exp(-end g) over the Gaussian density, and the weights (n,) that the samples have there."""
+    def raised_to(self, end: float, moves: int) -> tuple[float, Tensor] | None:
+        """ln E exp(-end g) over the Gaussian density, and the weights (n,) that the samples have there.
+
+        None where g is not finite at a sample, and after STEPS steps.
+        """
         logarithm = 0.0
-        while True:
+        for _ in range(STEPS):
+            if not bool(self.g.isfinite().all()):
+                return None
             step = self._step(end - self.factor)
             weights = -step * self.g.double()
             logarithm += float(weights.logsumexp(0)) - math.log(PARTICLES)
@@ -122,6 +131,7 @@ class _Samples:
                 self._hamiltonian()
                 for length in LENGTHS:
                     self._change_length(length / math.sqrt(2 * self.w.shape[1]))
+        return None
 
     def _step(self, most: float) -> float:
         """The largest step of the factor that leaves the effective share of the samples."""

@@ -16,10 +16,10 @@ from __future__ import annotations
 import math
 
 import torch
+from torch.nn import Linear, Sequential, Tanh
 
 from mlpde.formulation.feynman_kac import Known, antithetic
 from mlpde.formulation.stochastic import ForwardBackwardSDE
-from mlpde.representation.step_networks import glorot
 
 Tensor = torch.Tensor
 WIDTH = 32
@@ -37,8 +37,8 @@ def corrected(
         return known
     mean, deviation = x.mean(1), x.std(1)
     deviation[0] = deviation[1]  # all paths start at x0
-    network = _Network(sde, mean, deviation, generator)
-    optimizer = torch.optim.Adam(network.parameters, lr=RATE)
+    network = _Network(sde, mean, deviation, generator.initial_seed())
+    optimizer = torch.optim.Adam(network.layers.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     for _ in range(STEPS):
         chosen = torch.randint(paths, (BATCH,), generator=generator, device=x.device)
@@ -95,16 +95,14 @@ def _residuals(
 class _Network:
     """(x standardised at its time, t / T) -> 32 -> 32 -> 1, tanh."""
 
-    def __init__(self, sde: ForwardBackwardSDE, mean: Tensor, deviation: Tensor, generator: torch.Generator):
+    def __init__(self, sde: ForwardBackwardSDE, mean: Tensor, deviation: Tensor, seed: int):
         self.mean, self.deviation = mean[:, None], deviation[:, None].clamp_min(torch.finfo(mean.dtype).tiny)
         self.time = (torch.arange(len(mean)).to(mean) / len(mean))[:, None, None]
-        random = torch.Generator().manual_seed(generator.initial_seed())
-        self.matrices = [
-            glorot((m, n), random).to(mean).requires_grad_()
-            for m, n in ((sde.dim + 1, WIDTH), (WIDTH, WIDTH), (WIDTH, 1))
-        ]
-        self.biases = [torch.zeros(n).to(mean).requires_grad_() for n in (WIDTH, WIDTH, 1)]
-        self.parameters = [*self.matrices, *self.biases]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.layers = Sequential(
+                Linear(sde.dim + 1, WIDTH), Tanh(), Linear(WIDTH, WIDTH), Tanh(), Linear(WIDTH, 1)
+            ).to(mean)
 
     def value_and_gradient(
         self, x: Tensor, which: slice = slice(None), differentiable: bool = False
@@ -113,11 +111,6 @@ class _Network:
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             time = self.time[which].expand(*x.shape[:2], 1)
-            h = torch.cat([(x - self.mean[which]) / self.deviation[which], time], 2).flatten(0, 1)
-            for k, (matrix, bias) in enumerate(zip(self.matrices, self.biases, strict=True)):
-                h = torch.addmm(bias, h, matrix)
-                if k < len(self.matrices) - 1:
-                    h = torch.tanh(h)
-            value = h.reshape(x.shape[:2])
+            value = self.layers(torch.cat([(x - self.mean[which]) / self.deviation[which], time], 2))[..., 0]
             (gradient,) = torch.autograd.grad(value.sum(), x, create_graph=differentiable)
         return (value, gradient) if differentiable else (value.detach(), gradient)

@@ -34,7 +34,7 @@ class StepNetworks(torch.nn.Module):
         super().__init__()
         self.steps, self.dim = steps, dim
         widths = (dim, dim + EXTRA, dim + EXTRA, dim)
-        self.matrices = torch.nn.ParameterList(glorot((steps, n, m), random) for m, n in pairwise(widths))
+        self.matrices = torch.nn.ParameterList(_glorot((steps, n, m), random) for m, n in pairwise(widths))
         sizes = [steps * n for n in (dim, *widths[1:])]
         self.gammas = torch.nn.ParameterList(_uniform((n,), *GAMMA, random) for n in sizes)
         self.betas = torch.nn.ParameterList(
@@ -83,7 +83,7 @@ class SharedNetwork(torch.nn.Module):
         self.register_buffer("deviation", deviation)
         self.register_buffer("time", (torch.arange(1, steps + 1).to(mean) / (steps + 1))[:, None, None])
         widths = (dim + 1, dim + EXTRA, dim + EXTRA, dim)
-        self.matrices = torch.nn.ParameterList(glorot((m, n), random) for m, n in pairwise(widths))
+        self.matrices = torch.nn.ParameterList(_glorot((m, n), random) for m, n in pairwise(widths))
         self.biases = torch.nn.ParameterList(torch.zeros(n, dtype=torch.float64) for n in widths[1:])
 
     def forward(self, x: Tensor, which: slice = ALL) -> Tensor:
@@ -101,7 +101,7 @@ def _uniform(shape: tuple[int, ...], low: float, high: float, random: torch.Gene
     return low + (high - low) * torch.rand(shape, generator=random, dtype=torch.float64)
 
 
-def glorot(shape: tuple[int, ...], random: torch.Generator) -> Tensor:
+def _glorot(shape: tuple[int, ...], random: torch.Generator) -> Tensor:
     """Uniform on +- sqrt(6 / (inputs + outputs)): Glorot and Bengio 2010, as Keras starts."""
     bound = math.sqrt(6 / (shape[-1] + shape[-2]))
     return _uniform(shape, -bound, bound, random)

@@ -64,10 +64,15 @@ def test_a_singular_terminal_value_whose_rare_paths_are_short():
     assert found.ci95 < 0.02 * found.value
 
 
+def test_an_infinite_expectation_has_no_value():
+    sde = ForwardBackwardSDE(problem(-3.0, lambda x: ufl.dot(x, x) / 2))  # 1 + a s < 0: u does not exist
+    assert tempered(sde, -3.0, seed=0) is None
+
+
 def test_the_seed_fixes_the_result():
     sde = ForwardBackwardSDE(problem(3.0, lambda x: ufl.dot(x, x) / 2))
-    one, same, other = (tempered(sde, 3.0, seed).value for seed in (0, 0, 1))
-    assert one == same != other
+    one, same, other = (tempered(sde, 3.0, seed) for seed in (0, 0, 1))
+    assert one.value == same.value != other.value
 
 
 @pytest.mark.parametrize(

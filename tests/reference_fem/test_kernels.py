@@ -81,3 +81,15 @@ def test_a_kernel_that_another_process_compiles_is_waited_for(python):
     second = python(COMPILE.format(before=SLOW + IMPATIENT))
     assert second.communicate()[0] == "3.0\n"  # and does not compile
     assert first.communicate()[0] == "3.0\n"
+
+
+NO_LOCKS = """
+import errno, fcntl
+def flock(*arguments):
+    raise OSError(errno.ENOSYS, "no locks here")
+fcntl.flock = flock
+"""
+
+
+def test_a_file_system_without_locks_compiles_as_well(python):
+    assert python(COMPILE.format(before=NO_LOCKS)).communicate()[0] == "3.0\n"
