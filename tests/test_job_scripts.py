@@ -11,14 +11,8 @@ WANTED = {"CASES": "square_poisson", "SOLVERS": "rfm", "SEEDS": "0", "SLURM_ARRA
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-@pytest.mark.parametrize(
-    ("start", "sentence"),
-    [
-        ("no-such-runtime exec x.sif", "there is no no-such-runtime here: load it"),
-        ("env", "'env' does not start a container with mlpde: build"),
-    ],
-)
-def test_what_is_missing_is_named(tmp_path, script, start, sentence):
+@pytest.mark.parametrize("start", ["no-such-runtime exec x.sif", "env"])
+def test_what_is_missing_is_named(tmp_path, script, start):
     done = subprocess.run(
         ["bash", script, "sweep.toml"],
         env={"PATH": os.defpath, "MLPDE_RUN": start, **WANTED},
@@ -27,5 +21,5 @@ def test_what_is_missing_is_named(tmp_path, script, start, sentence):
         text=True,
     )
     assert done.returncode == 2
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith(f"{script.name}: ") and sentence in line
+    *_, line = done.stderr.strip().splitlines()  # the shell's own words may be before
+    assert line.startswith(f"{script.name}: '{start}' starts no container with mlpde: load the runtime")

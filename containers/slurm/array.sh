@@ -27,12 +27,8 @@ if [ -e "$out/metrics.json" ]; then
     exit
 fi
 run=${MLPDE_RUN:-apptainer exec mlpde.sif}
-command -v "${run%% *}" >/dev/null || {
-    echo "array.sh: there is no ${run%% *} here: load it (module load apptainer), or say by MLPDE_RUN how the container starts" >&2
-    exit 2
-}
 $run sh -c 'command -v mlpde-entry' >/dev/null || {
-    echo "array.sh: '$run' does not start a container with mlpde: build containers/mlpde.def, or correct MLPDE_RUN" >&2
+    echo "array.sh: '$run' starts no container with mlpde: load the runtime (module load apptainer), build containers/mlpde.def, or set MLPDE_RUN" >&2
     exit 2
 }
 $run mlpde-entry mlpde solve "$case" --solver "$solver" --seed "$seed" --out "$out" --resume

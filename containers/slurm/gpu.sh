@@ -9,12 +9,8 @@
 #   sbatch --partition=NAME containers/slurm/gpu.sh solve square_poisson --solver rfm --set device=cuda --out runs/gpu
 set -eu
 run=${MLPDE_RUN:-apptainer exec --nv mlpde-cuda.sif}
-command -v "${run%% *}" >/dev/null || {
-    echo "gpu.sh: there is no ${run%% *} here: load it (module load apptainer), or say by MLPDE_RUN how the container starts" >&2
-    exit 2
-}
 $run sh -c 'command -v mlpde-entry' >/dev/null || {
-    echo "gpu.sh: '$run' does not start a container with mlpde: build containers/mlpde.def, or correct MLPDE_RUN" >&2
+    echo "gpu.sh: '$run' starts no container with mlpde: load the runtime (module load apptainer), build containers/mlpde.def, or set MLPDE_RUN" >&2
     exit 2
 }
 $run mlpde-entry mlpde "$@"

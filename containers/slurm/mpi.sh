@@ -8,12 +8,8 @@
 # pmi2 is what MPICH in the container and Slurm have in common; mlpde stops if its ranks do not find each other.
 set -eu
 run=${MLPDE_RUN:-apptainer exec mlpde.sif}
-command -v "${run%% *}" >/dev/null || {
-    echo "mpi.sh: there is no ${run%% *} here: load it (module load apptainer), or say by MLPDE_RUN how the container starts" >&2
-    exit 2
-}
 $run sh -c 'command -v mlpde-entry' >/dev/null || {
-    echo "mpi.sh: '$run' does not start a container with mlpde: build containers/mlpde.def, or correct MLPDE_RUN" >&2
+    echo "mpi.sh: '$run' starts no container with mlpde: load the runtime (module load apptainer), build containers/mlpde.def, or set MLPDE_RUN" >&2
     exit 2
 }
 srun --mpi=pmi2 $run mlpde-entry mlpde "$@"

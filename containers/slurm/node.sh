@@ -9,12 +9,8 @@
 # Where the container is not Apptainer's mlpde.sif here, MLPDE_RUN says how to start it.
 set -eu
 run=${MLPDE_RUN:-apptainer exec mlpde.sif}
-command -v "${run%% *}" >/dev/null || {
-    echo "node.sh: there is no ${run%% *} here: load it (module load apptainer), or say by MLPDE_RUN how the container starts" >&2
-    exit 2
-}
 $run sh -c 'command -v mlpde-entry' >/dev/null || {
-    echo "node.sh: '$run' does not start a container with mlpde: build containers/mlpde.def, or correct MLPDE_RUN" >&2
+    echo "node.sh: '$run' starts no container with mlpde: load the runtime (module load apptainer), build containers/mlpde.def, or set MLPDE_RUN" >&2
     exit 2
 }
 $run mlpde-entry mlpde sweep "$@" --workers "${SLURM_CPUS_PER_TASK:-1}"

@@ -13,7 +13,7 @@ below u(0, x0), for a concave one above.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -180,30 +180,51 @@ def controlled(
     return value, error
 
 
+class Step(NamedTuple):
+    """A step of n paths from x (n, d): what it adds to y0 (n,), to the martingale of v (n,), and exp int f_y dt there.
+
+    gain: v ahead - v + int (f - b.zeta) dt, by the trapezoidal rule.  growth: None for 1.
+    """
+
+    x: Tensor
+    gain: Tensor
+    martingale: Tensor
+    growth: Tensor | None
+
+
+def linearised_steps(
+    sde: ForwardBackwardSDE, known: Known, dw: Sequence[Tensor], stride: int = 1, part: float = 1.0
+) -> Iterator[Step]:
+    """Along paths with the drift mu + sigma b and the increments dw, each (n, d), by `stride` of them at once."""
+    steps = len(dw)
+    h = stride * sde.horizon / steps
+    x = sde.x0.expand_as(dw[0])
+    value, slope = known(0.0, x)
+    z = sde.z_of_gradient(0.0, x, slope)
+    for n in range(0, steps, stride):
+        t, w = n * sde.horizon / steps, torch.stack(list(dw[n : n + stride])).sum(0)
+        f, by_y, by_z = sde.driver_slopes(t, x, value, z)
+        shift = None if by_z is None else part * by_z
+        next_x = sde.step(t, h, x, w, shift)
+        ahead, slope = sde.terminal_gradient(next_x) if n + stride == steps else known(t + h, next_x)
+        z_ahead = sde.z_of_gradient(t + h, next_x, slope)
+        gain = part * (f + sde.driver(t + h, next_x, ahead, z_ahead))
+        if shift is not None:  # of the whole step: the path moves by it, whatever f_z is at its end
+            gain = gain - (shift * (z + z_ahead)).sum(1)
+        growth = None if by_y is None else torch.exp(part * h * by_y)
+        yield Step(x, ahead - value + 0.5 * h * gain, (z * w).sum(1), growth)
+        x, value, z = next_x, ahead, z_ahead
+
+
 def _linearised_paths(
     sde: ForwardBackwardSDE, known: Known, dw: list[Tensor], stride: int, part: float
 ) -> tuple[Tensor, Tensor]:
     """What each path contributes to y0 (m,), and the martingale of v along it (m,), by `stride` steps at once."""
-    steps = len(dw)
-    h = stride * sde.horizon / steps
-    x = sde.x0.expand_as(dw[0])
-    d = torch.ones(len(x), dtype=x.dtype, device=x.device)
-    value, slope = known(0.0, x)
-    z = sde.z_of_gradient(0.0, x, slope)
-    total, martingale = value, torch.zeros_like(d)
-    for n in range(0, steps, stride):
-        t, w = n * sde.horizon / steps, torch.stack(dw[n : n + stride]).sum(0)
-        f, by_y, by_z = sde.driver_slopes(t, x, value, z)
-        shift = None if by_z is None else part * by_z
-        x = sde.step(t, h, x, w, shift)
-        ahead, slope = sde.terminal_gradient(x) if n + stride == steps else known(t + h, x)
-        z_ahead = sde.z_of_gradient(t + h, x, slope)
-        gain = part * (f + sde.driver(t + h, x, ahead, z_ahead))
-        if shift is not None:  # of the whole step: the path moves by it, whatever f_z is at its end
-            gain = gain - (shift * (z + z_ahead)).sum(1)
-        total = total + d * (ahead - value + 0.5 * h * gain)
-        martingale = martingale + d * (z * w).sum(1)
-        if by_y is not None:
-            d = d * torch.exp(part * h * by_y)
-        value, z = ahead, z_ahead
+    total = known(0.0, sde.x0[None])[0].expand(len(dw[0]))
+    d, martingale = torch.ones_like(total), torch.zeros_like(total)
+    for step in linearised_steps(sde, known, dw, stride, part):
+        total = total + d * step.gain
+        martingale = martingale + d * step.martingale
+        if step.growth is not None:
+            d = d * step.growth
     return total, martingale

@@ -18,7 +18,7 @@ import math
 import torch
 from torch.nn import Linear, Sequential, Tanh
 
-from mlpde.formulation.feynman_kac import Known, antithetic
+from mlpde.formulation.feynman_kac import Known, antithetic, linearised_steps
 from mlpde.formulation.stochastic import ForwardBackwardSDE
 
 Tensor = torch.Tensor
@@ -65,31 +65,15 @@ def _residuals(
     sde: ForwardBackwardSDE, known: Known, steps: int, paths: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """X (N, n, d), dW (N, n, d) and R (N, n) at the times t_0 ... t_(N - 1)."""
-    dt = sde.horizon / steps
-    at = sde.x0.expand(paths, -1)
-    value, slope = known(0.0, at)
-    z = sde.z_of_gradient(0.0, at, slope)
-    x, dw, gains, rates = [], [], [], []
-    for n in range(steps):
-        t = n * dt
-        w = antithetic(generator, paths, sde.x0) * math.sqrt(dt)
-        f, by_y, by_z = sde.driver_slopes(t, at, value, z)
-        x.append(at)
-        dw.append(w)
-        at = sde.step(t, dt, at, w, by_z)
-        ahead, slope = sde.terminal_gradient(at) if n + 1 == steps else known(t + dt, at)
-        z_ahead = sde.z_of_gradient(t + dt, at, slope)
-        gain = f + sde.driver(t + dt, at, ahead, z_ahead)
-        if by_z is not None:
-            gain = gain - (by_z * (z + z_ahead)).sum(1)
-        gains.append(ahead - value + 0.5 * dt * gain - (z * w).sum(1))
-        rates.append(torch.ones_like(value) if by_y is None else torch.exp(dt * by_y))
-        value, z = ahead, z_ahead
-    total, residuals = torch.zeros_like(value), []
-    for gain, rate in zip(reversed(gains), reversed(rates), strict=True):
-        total = gain + rate * total
+    root = math.sqrt(sde.horizon / steps)
+    dw = [antithetic(generator, paths, sde.x0) * root for _ in range(steps)]
+    along = list(linearised_steps(sde, known, dw))
+    total, residuals = torch.zeros_like(along[-1].gain), []
+    for step in reversed(along):
+        growth = 1.0 if step.growth is None else step.growth
+        total = step.gain - step.martingale + growth * total
         residuals.append(total)
-    return torch.stack(x), torch.stack(dw), torch.stack(residuals[::-1])
+    return torch.stack([step.x for step in along]), torch.stack(dw), torch.stack(residuals[::-1])
 
 
 class _Network:
