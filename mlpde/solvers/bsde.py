@@ -179,6 +179,11 @@ class BSDE:
                 "the iteration diverges for the whole driver, however slowly it is put in: y0 is that of the best "
                 "round; more paths or features may help"
             )
+        if state.tempering == "used" and state.regression is not None:
+            off = abs(state.regression.y0 - estimate.value)
+            found.append(
+                f"only y0 is by tempering: u at other points is that of the regression, whose y0 is {off:.1e} off"
+            )
         if state.bias > estimate.ci95:
             found.append(
                 f"the bias indicator {state.bias:.1e} is above the statistical error {estimate.ci95:.1e}: "

@@ -1,5 +1,6 @@
 """The picture of error against work: what stands in it, and when there is none."""
 
+import numpy as np
 import pytest
 
 from mlpde.work_precision import work_figure
@@ -39,3 +40,12 @@ def test_configurations_of_a_solver_are_joined_from_few_to_many_unknowns():
 )
 def test_one_point_makes_no_picture(rows):
     assert work_figure({"solutions": rows, "reference": None}) is None
+
+
+def test_runs_that_differ_by_little_are_shown_on_whole_decades():
+    rows = [run("rfm", "rfm", 16.4, 9.09e-7), run("pinn", "pinn", 75.0, 9.08e-7)]
+    (axes,) = work_figure({"solutions": rows, "reference": None}).axes
+    for limits in (axes.get_xlim(), axes.get_ylim()):
+        assert np.allclose(np.log10(limits), np.round(np.log10(limits)))
+    axes.figure.canvas.draw()
+    assert {label.get_text() for label in axes.get_xticklabels(minor=True)} <= {""}

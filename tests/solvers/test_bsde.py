@@ -178,7 +178,9 @@ def test_strong_quadratic_drivers_are_tempered(strength):
     problem = hjb(100, strength)
     solution = BSDE().solve(problem, seed=0)
     y0, true = solution.info["quantities"]["y0"], hopf_cole(100, strength)
-    assert solution.info["y0_by"] == "tempering" and not solution.info["warnings"]
+    assert solution.info["y0_by"] == "tempering"
+    (warning,) = solution.info["warnings"]
+    assert "u at other points is that of the regression" in warning
     assert abs(y0["value"] - true) < 1.5 * (y0["ci95"] + y0["bias"])
     assert y0["ci95"] + y0["bias"] < 2e-3 * true
     assert len(solution.info["z0"]["value"]) == 100
