@@ -49,8 +49,19 @@ class Located(NamedTuple):
 State = Callable[[Located, Iterable[Alpha]], Jets]  # a function: its jets at the points of located rows
 
 
-def collocate(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | None = None) -> list[Located]:
+class Graded(NamedTuple):
+    """Boundary points at the `spacing`, and 2^k times as far apart where `coarser`(points) (n,) is k."""
+
+    spacing: float
+    coarser: Callable[[np.ndarray], np.ndarray]
+
+
+def collocate(
+    form: StrongForm, domain: Any, inside: np.ndarray, seed: int | None = None, graded: Graded | None = None
+) -> list[Located]:
     """Points for every group of rows: `inside` (n, D) inside, and boundary points, evenly spread or by `seed`.
+
+    graded: of the boundary points of a steady problem, where those inside are denser in some places.
 
     For a problem in time the domain is a SpaceTime.  The interior equations hold at the boundary points as well, and at
     the first and the last time: without them the residual is extrapolated over the last spacing.
@@ -58,11 +69,15 @@ def collocate(form: StrongForm, domain: Any, inside: np.ndarray, seed: int | Non
     if not hasattr(getattr(domain, "domain", domain), "mesh"):
         return _scatter(form, domain, inside, seed)
     volume = float(domain.quadrature(0)[1].sum())
-    spacing = (volume / len(inside)) ** (1 / domain.dim)
+    spacing = (volume / len(inside)) ** (1 / domain.dim) if graded is None else graded.spacing
     walls = {}
     for name in domain.boundaries:
         measure = domain.boundary(name, 1)[1].sum()
-        walls[name] = domain.boundary(name, int(np.ceil(measure / spacing ** (domain.dim - 1))), seed=seed)
+        wall = domain.boundary(name, int(np.ceil(measure / spacing ** (domain.dim - 1))), seed=seed)
+        if graded is not None:
+            every = 2 ** (graded.coarser(wall[0]) * (domain.dim - 1))
+            wall = tuple(part[np.arange(len(every)) % every == 0] for part in wall)
+        walls[name] = wall
     everywhere = [inside, *(points for points, _, _ in walls.values())]
     start = inside  # of a problem without time, which has no initial rows
     if isinstance(domain, SpaceTime):
@@ -150,8 +165,12 @@ def _shift(domain: Any, first: str, second: str) -> np.ndarray:
     return shift
 
 
-def lattice(domain: Any, cells: Sequence[int], per_cell: float) -> np.ndarray:
+def lattice(
+    domain: Any, cells: Sequence[int], per_cell: float, places: np.ndarray | None = None
+) -> np.ndarray:
     """About `per_cell` points (n, d) in each cell of a regular partition of the bounding box, on lattices.
+
+    places: only in the cells with these indices (m, d).
 
     The lattice of a cell that the domain fills only in part is finer, up to twice in each direction, so that it gets
     as many points as the others.  No point lies on the boundary.
@@ -160,7 +179,7 @@ def lattice(domain: Any, cells: Sequence[int], per_cell: float) -> np.ndarray:
     counts = np.asarray(cells)
     width = (upper - lower) / counts
     usual = int(np.ceil(per_cell ** (1 / domain.dim)))
-    corners = np.array(list(np.ndindex(*counts)))
+    corners = np.array(list(np.ndindex(*counts))) if places is None else places
     probe = _lattices(corners, usual) + 0.5 / usual
     filled = domain.contains(lower + probe.reshape(-1, domain.dim) * width).reshape(len(corners), -1).mean(1)
     finer = np.ceil(usual / np.maximum(filled, 1e-9) ** (1 / domain.dim)).clip(max=2 * usual)
@@ -202,11 +221,19 @@ def relative_residual(
     direction: a function w that is judged in place of u, in the equations linearised about u, without data: near 0 if
     u + w solves them as well.
     """
+    found = residual_scales(located, state, free, direction)
+    return max(float(torch.where(scale > 0, _rms(r) / scale, 0.0).max()) for r, scale in found)
+
+
+def residual_scales(
+    located: Sequence[Located], state: State, free: Sequence[int] = (), direction: State | None = None
+) -> list[tuple[Tensor, Tensor]]:
+    """The residuals (n, K) at every part, and what `relative_residual` measures those of each equation by, (K,)."""
     judged = state if direction is None else direction
     derivatives = set().union(*(side.rows.derivatives for part in located for side in part.sides)) | {()}
     inside = [part for part in located if part.rows.kind == "interior"]
     derivatives |= {(i,) for i in range(inside[0].points.shape[1])}
-    worst = 0.0
+    parts = []
     with torch.no_grad():
         points = torch.cat([part.points for part in inside])
         found = [judged(part, derivatives) for part in inside]
@@ -228,9 +255,8 @@ def relative_residual(
                     residual, data = residual + part_residual, data + part_residual - linear
                 else:
                     residual = residual + linear
-            scale += _rms(data)
-            worst = max(worst, float(torch.where(scale > 0, _rms(residual) / scale, 0.0).max()))
-    return worst
+            parts.append((residual, scale + _rms(data)))
+    return parts
 
 
 def _sizes(values: Jets, extent: float) -> list[Tensor]:

@@ -29,7 +29,9 @@ from mlpde.representation.fitting import Ansatz, Fit, fit
 from mlpde.representation.hole_functions import HoleFunction, hole_functions
 from mlpde.representation.partition_of_unity import PartitionOfUnity
 from mlpde.representation.random_features import CORNER_FEATURES, RandomFeatures
+from mlpde.representation.refinement import refined
 from mlpde.representation.sharp_windows import continuity
+from mlpde.representation.subdivision import Subdivision
 
 POINTS_PER_FEATURE = 1.3  # fewer points than this make a subdomain's least squares nearly singular
 HOLE_FEATURES = (10, 20)  # with each hole function, at least and at most
@@ -47,6 +49,7 @@ class Judged(NamedTuple):
     """A fit with its residual on independent points, its scale R, and what was done to subdomains with few points.
 
     errors: the estimated relative L2 error of every field by name, empty while there is no other fit to compare with.
+    subdivision: of subdomains of different size, None of a grid.
     """
 
     fit: Fit
@@ -55,6 +58,7 @@ class Judged(NamedTuple):
     adaptations: tuple[Adaptation, ...]
     sample: Sample
     errors: Mapping[str, float] = {}
+    subdivision: Subdivision | None = None
 
 
 @dataclass
@@ -76,7 +80,7 @@ class Search:
     device: torch.device | None = None
     communicator: Any = None
     probes: list[dict[str, Any]] = field(default_factory=list)
-    fits: dict[tuple[tuple[int, ...], int, Pair, bool], Judged | None] = field(default_factory=dict)
+    fits: dict[tuple[Any, ...], Judged | None] = field(default_factory=dict)
     holes: tuple[HoleFunction, ...] = ()
     failure: NewtonFailure | None = None
     failures: int = 0
@@ -130,7 +134,7 @@ class Search:
                 features=count,
                 **({"newton_steps": len(found.fit.newton)} if not self.form.linear else {}),
             )
-            if self._done(best):
+            if self.done(best):
                 break
             if _stalls(found.residual, reached.get(count)):
                 stalled.add(count)
@@ -138,6 +142,8 @@ class Search:
         if best is None:
             assert self.failure is not None
             raise self.failure
+        if not self.done(best):
+            best = refined(self, best)
         return best._replace(errors=self._errors(best))
 
     def _errors(self, found: Judged) -> dict[str, float]:
@@ -152,7 +158,7 @@ class Search:
         resolved = [sample for sample in samples if sample.residual <= DECIDED]
         return estimated_errors(found.sample, resolved or samples, self.fields, final)
 
-    def _done(self, found: Judged) -> bool:
+    def done(self, found: Judged) -> bool:
         """Whether the estimated error, or without one the residual, is below the tolerance."""
         errors = self._errors(found)
         if not errors and not self.alone:
@@ -227,17 +233,21 @@ class Search:
     ) -> Judged:
         """The fit with the next larger (or smaller) scales, as long as they lower the residual."""
         activation = found.fit.features.activation
-        if self.settings.scale is not None or self.before is not None:
-            return found
-        scales = sorted((s for a, s in PAIRS if a == _family(activation)), reverse=not upwards)
-        for scale in scales[scales.index(found.scale) + 1 :]:
-            if self._done(found):
+        for scale in self.other_scales(activation, found.scale, upwards):
+            if self.done(found):
                 break
             other = self._probed(cells, count, (activation, scale), start)
             if other is None or other.residual >= found.residual:
                 break
             found = other
         return found
+
+    def other_scales(self, activation: str, scale: float, upwards: bool) -> list[float]:
+        """The larger (or smaller) scales that may be tried, the nearest first."""
+        if self.settings.scale is not None or self.before is not None:
+            return []
+        scales = sorted((s for a, s in PAIRS if a == _family(activation)), reverse=not upwards)
+        return scales[scales.index(scale) + 1 :]
 
     def _probed(self, cells: tuple[int, ...], count: int, pair: Pair, start: Judged | None) -> Judged | None:
         found = self._fit(cells, count, pair, start)
@@ -256,13 +266,11 @@ class Search:
         return self.fits[key]
 
     def _fitted(self, cells: tuple[int, ...], count: int, pair: Pair, start: Judged | None) -> Judged | None:
-        settings, (activation, scale) = self.settings, pair
+        settings = self.settings
         regions = self.domain.regions if self.form.jumps else ()
-        each = self._hole_features(self.holes)
-        whole = settings.global_features + CORNER_FEATURES * len(self.corners) + each * len(self.holes)
-        per_cell = count + whole / math.prod(cells)
+        per_cell = count + self.border / math.prod(cells)
         located = self._located(lattice(self.domain, cells, settings.points * per_cell))
-        minimum = min(POINTS_PER_FEATURE, 0.9 * settings.points) * count
+        minimum = self.fewest_points(count)
         sets: list[RandomFeatures] = []
         adaptations: list[Adaptation] = []
         for region in regions or (None,):
@@ -281,33 +289,52 @@ class Search:
             )
             partition = replace(partition, sharp=settings.window == "psi_a")
             adaptations += adapted
-            sets.append(
-                RandomFeatures.draw(
-                    partition,
-                    count,
-                    scale,
-                    activation,
-                    settings.global_features,
-                    self.seed + 7919 * len(sets),
-                    self.corners,
-                    settings.polynomials,
-                    self.holes,
-                    each,
-                )
-            )
+            sets.append(self.drawn(partition, count, pair, self.seed + 7919 * len(sets)))
         ansatz = Ansatz(tuple(sets), tuple(regions))
-        joints: list[RowGroup] = []
-        if settings.window == "psi_a":
-            per_direction = int(np.ceil((settings.points * count) ** (1 / self.domain.dim)))
-            joints = continuity(
-                sets[0], self.form.order, self.form.components, per_direction, self.domain.contains
-            )
+        joints = self.joints(sets[0]) if settings.window == "psi_a" else []
+        return self.judged(ansatz, located, pair[1], joints, start, tuple(adaptations))
+
+    @property
+    def border(self) -> int:
+        """Features on the whole box, for every component."""
+        holes = self._hole_features(self.holes) * len(self.holes)
+        return int(self.settings.global_features) + CORNER_FEATURES * len(self.corners) + holes
+
+    def fewest_points(self, count: int) -> float:
+        """Points that a subdomain with so many features needs."""
+        return float(min(POINTS_PER_FEATURE, 0.9 * self.settings.points) * count)
+
+    def drawn(self, partition: PartitionOfUnity, count: int, pair: Pair, seed: int) -> RandomFeatures:
+        """`count` features in each subdomain, and those on the whole box."""
+        settings, (activation, scale) = self.settings, pair
+        whole, each = settings.global_features, self._hole_features(self.holes)
+        return RandomFeatures.draw(
+            *(partition, count, scale, activation, whole, seed, self.corners, settings.polynomials),
+            *(self.holes, each),
+        )
+
+    def joints(self, features: RandomFeatures) -> list[RowGroup]:
+        """The rows that join sharp subdomains on their faces."""
+        per_direction = int(np.ceil((self.settings.points * features.features) ** (1 / self.domain.dim)))
+        form, domain = self.form, self.domain
+        return continuity(features, form.order, form.components, per_direction, domain.contains)
+
+    def judged(
+        self,
+        ansatz: Ansatz,
+        located: Sequence[Located],
+        scale: float,
+        joints: Sequence[RowGroup] = (),
+        start: Judged | None = None,
+        adaptations: tuple[Adaptation, ...] = (),
+    ) -> Judged | None:
+        """The fit of an ansatz to located rows, with its residual; None where Newton's method fails."""
         try:
             found = fit(
                 ansatz,
                 located,
                 self.form.components,
-                settings.method,
+                self.settings.method,
                 start.fit.state if start else None,
                 joints,
                 self.device,
@@ -319,7 +346,7 @@ class Search:
             return None
         residual = relative_residual(self.judges, found.state, self.form.free)
         sample = sampled(self.judges, found.state, residual, self.form.free)
-        return Judged(found, residual, scale, tuple(adaptations), sample)
+        return Judged(found, residual, scale, adaptations, sample)
 
     def _located(self, inside: np.ndarray, seed: int | None = None) -> list[Located]:
         located = collocate(self.form, self.domain, inside, seed)

@@ -6,8 +6,7 @@ derivative where they are of second order (C0 and C1 rows of Chen, Chi, E, Yang,
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import product
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 
 from mlpde.optimize.least_squares import RowGroup
 from mlpde.representation.collocation import Side, joined_rows
-from mlpde.representation.partition_of_unity import Alpha, Cover
+from mlpde.representation.partition_of_unity import Alpha, Cover, PartitionOfUnity
 from mlpde.representation.random_features import RandomFeatures
 
 SCALE = 100.0  # of the rows, as in `assembled`
@@ -35,26 +34,13 @@ def continuity(
     per_direction: int,
     inside: Callable[[np.ndarray], np.ndarray],
 ) -> list[RowGroup]:
-    """Rows [u_m] = 0 and [d u_m / dn] = 0 on all faces between subdomains, at per_direction^(D-1) points of each face.
+    """Rows [u_m] = 0 and [d u_m / dn] = 0 on all faces between subdomains.
 
+    per_direction: points in each direction along the side of a subdomain, of the smaller one where two differ.
     order(m, direction): of the derivatives of u_m in a direction, 0, 1 or 2.  inside: which points are in the domain.
     """
-    grid = features.partition
-    owner = np.where(grid.owner < 0, grid.heir, grid.owner).reshape(grid.cells)
-    lower = np.array(grid.lower)
-    width = (np.array(grid.upper) - lower) / np.array(grid.cells)
-    along = (np.arange(per_direction) + 0.5) / per_direction
     groups = []
-    for axis, cell in product(range(grid.dim), np.ndindex(*grid.cells)):
-        if cell[axis] + 1 == grid.cells[axis]:
-            continue
-        beside = tuple(k + (i == axis) for i, k in enumerate(cell))
-        first, second = int(owner[cell]), int(owner[beside])
-        if first == second:
-            continue
-        place = [np.array([1.0]) if i == axis else along for i in range(grid.dim)]
-        face = np.stack(np.meshgrid(*place, indexing="ij"), -1).reshape(-1, grid.dim)
-        points = lower + (np.array(cell) + face) * width
+    for axis, first, second, points in _faces(features.partition, per_direction):
         points = points[inside(points)]
         jumps: list[tuple[int, Alpha]] = []
         for m in range(components):
@@ -78,3 +64,39 @@ def continuity(
         matrix *= SCALE / matrix.abs().amax(dim=1, keepdim=True)
         groups.append(RowGroup(blocks, matrix, matrix.new_zeros(len(matrix))))
     return groups
+
+
+def _faces(grid: PartitionOfUnity, per_direction: int) -> Iterator[tuple[int, int, int, np.ndarray]]:
+    """Direction of the normal, the two subdomains, and points (n, D) on every face between two subdomains."""
+    owner = np.where(grid.owner < 0, grid.heir, grid.owner).reshape(grid.cells)
+    lower = np.array(grid.lower)
+    width = (np.array(grid.upper) - lower) / np.array(grid.cells)
+    for axis in range(grid.dim):
+        ahead = np.arange(1, grid.cells[axis])
+        before, after = owner.take(ahead - 1, axis), owner.take(ahead, axis)
+        cells = np.argwhere(before != after)  # before a face
+        if not len(cells):
+            continue
+        pairs = np.column_stack([before[tuple(cells.T)], after[tuple(cells.T)], cells[:, axis]])
+        faces, number = np.unique(pairs, axis=0, return_inverse=True)
+        order = np.argsort(number, kind="stable")
+        for (first, second, plane), which in zip(
+            faces, np.split(order, np.flatnonzero(np.diff(number[order])) + 1), strict=True
+        ):
+            here = cells[which]
+            start, size = here.min(0), np.ptp(here, axis=0) + 1
+            spacing = 2 * np.minimum(grid.radii[first], grid.radii[second]) / per_direction
+            counts = np.rint(size * width / spacing).astype(int).clip(min=1)
+            place = [
+                np.array([plane + 1.0]) if i == axis else start[i] + (np.arange(n) + 0.5) / n * size[i]
+                for i, n in enumerate(counts)
+            ]
+            face = np.stack(np.meshgrid(*place, indexing="ij"), -1).reshape(-1, grid.dim)
+            on = face.astype(int)
+            on[:, axis] = plane
+            present = np.isin(_flat(on, grid), _flat(here, grid))
+            yield axis, int(first), int(second), lower + face[present] * width
+
+
+def _flat(cells: np.ndarray, grid: PartitionOfUnity) -> np.ndarray:
+    return np.ravel_multi_index(tuple(cells.T), grid.cells)

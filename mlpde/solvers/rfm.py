@@ -44,7 +44,9 @@ class RFM:
     partition: number of cells in each direction of the bounding box, in time the last one.
     Where one of them, or both, are None, few large and many small subdomains are tried with more and more unknowns, up
     to `max_unknowns`, until the relative L2 error of every field (in time, at the final one as well), estimated by
-    comparing the fits, is below `tolerance`; sizes that gain nothing are passed over. The best is returned, with a
+    comparing the fits, is below `tolerance`; sizes that gain nothing are passed over. If none meets it, subdomains of
+    steady linear problems are divided where the equations hold worst (at most `Solution.info["divided"]` times, joined
+    as with psi_a), unless that is everywhere or the solution is singular there. The best is returned, with a
     warning if it misses the tolerance. Of several time blocks each is held to it on its own.
     activation, scale: s and R; weights and biases are drawn from U[-R, R].  "sin" wants R to cover the solution's
     wave number times the subdomain's radius; "tanh" wants R near 1.  Where one of them, or both, are None, a few pairs
@@ -206,8 +208,12 @@ class RFM:
 
 def _facts(found: Judged, linear: bool) -> dict[str, Any]:
     """What was chosen in one block of time, or in the steady problem, and how it was solved."""
+    divided = found.subdivision
+    grid = found.fit.features.partition
     return {
-        "partition": list(found.fit.features.partition.cells),
+        "partition": list(grid.cells if divided is None else divided.cells),
+        "subdomains": grid.subdomains,
+        "divided": 0 if divided is None else divided.levels,
         "features": found.fit.features.features,
         "activation": found.fit.features.activation,
         "scale": found.scale,

@@ -1,0 +1,40 @@
+"""Single subdomains are divided where the equations hold worst."""
+
+import numpy as np
+import pytest
+
+from mlpde import RFM, Solution, case_files
+from mlpde.exact import exact_solution
+
+
+@pytest.fixture(scope="module")
+def peak():
+    """A peak exp(-1000 r^2) in the middle of the unit square, and its solution with 6000 unknowns."""
+    case = case_files.load("nist_peak")
+    solver = RFM(features=100, activation="sin", scale=3.0, max_unknowns=6000, tolerance=1e-6)
+    return case, solver.solve(case.problem)
+
+
+def test_a_peak_is_resolved_by_small_subdomains_around_it(peak):
+    case, solution = peak
+    info = solution.info
+    assert info["divided"] >= 1 and info["unknowns"] <= 6000
+    uniform = min(row["residual"] for row in info["history"] if "subdomains" not in row)
+    assert info["residual"] < uniform / 10
+    reference = exact_solution(case)
+    l2 = solution.error(reference)["u"]["l2"]
+    grid = RFM(features=100, activation="sin", scale=3.0, partition=(7, 7)).solve(case.problem)
+    assert l2 < grid.error(reference)["u"]["l2"] / 10
+    assert l2 < info["estimated_error"]["u"]["l2"]
+
+
+def test_a_divided_solution_loads_again(peak, tmp_path):
+    _, solution = peak
+    points = np.random.default_rng(0).random((50, 2))
+    assert np.array_equal(Solution.load(solution.save(tmp_path / "saved"))(points), solution(points))
+
+
+def test_what_is_rough_everywhere_is_not_divided():
+    case = case_files.load("poisson_high_frequency")
+    solution = RFM(features=50, max_unknowns=1000, tolerance=1e-12).solve(case.problem)
+    assert solution.info["divided"] == 0
