@@ -14,10 +14,10 @@ def row(name: str, seed: int) -> list[Any]:
     """Residuals of the best fit on a grid and on divided subdomains; the latter's errors and size."""
     from mlpde.case_files import load
     from mlpde.exact import exact_solution
-    from mlpde.solvers import solver
+    from mlpde.solvers.rfm import RFM
 
     case = load(name)
-    solution = solver("rfm").solve(case.problem, seed=seed)
+    solution = RFM().solve(case.problem, seed=seed)
     info = solution.info
     grid = min(step["residual"] for step in info["history"] if "subdomains" not in step)
     error = solution.error(exact_solution(case))["u"]["l2"]

@@ -1,4 +1,4 @@
-"""Partitions and numbers of features for the search of `search.py` to try, the cheap ones first."""
+"""What the search of `search.py` may try: partitions and numbers of features, activations and scales."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ FEATURES = {  # in small and large subdomains, by dimension
 }
 WIDEST = 2500  # columns of a subdomain: its QR costs their cube
 
+# (activation, scale) that are probed where the user gives none, the usual best one first
+PAIRS = (("sin", 3.0), ("sin", 1.5), ("sin", 5.0), ("sin", 8.0), ("tanh", 1.0), ("tanh", 0.5))
+
 Candidate = tuple[tuple[int, ...], int]  # partition, features
+Pair = tuple[str, float]
 
 
 def candidates(settings: Any, domain: Any, components: int, border: int) -> list[Candidate]:
-    """As many as settings.max_unknowns of an RFM allows, at least one.
+    """The cheap ones first, as many as settings.max_unknowns of an RFM allows, at least one.
 
     components: of all fields.  border: columns that are part of every subdomain's QR.
     """
@@ -55,3 +59,28 @@ def candidates(settings: Any, domain: Any, components: int, border: int) -> list
 def _cells(along_shortest: float, lengths: np.ndarray) -> tuple[int, ...]:
     """About square cells, so many along the shortest side, at least one in each direction."""
     return tuple(max(round(n), 1) for n in along_shortest * lengths / lengths.min())
+
+
+def activations_and_scales(settings: Any, before: Any) -> list[Pair]:
+    """(activation, scale) to choose from, as far as the user, or the block of time `before`, leaves the choice."""
+    activation, scale = settings.activation, settings.scale
+    if before is not None:
+        return [(before.fit.features.activation, before.scale)]
+    found = [
+        (activation or a, s if scale is None else scale)
+        for a, s in PAIRS
+        if activation is None or a == _family(activation)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def other_scales(settings: Any, before: Any, activation: str, scale: float, upwards: bool) -> list[float]:
+    """The larger (or smaller) scales that may be tried, the nearest first."""
+    if settings.scale is not None or before is not None:
+        return []
+    scales = sorted((s for a, s in PAIRS if a == _family(activation)), reverse=not upwards)
+    return scales[scales.index(scale) + 1 :]
+
+
+def _family(activation: str) -> str:
+    return "sin" if activation == "cos" else activation  # a cosine is a sine with another bias

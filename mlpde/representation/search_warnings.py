@@ -8,25 +8,25 @@ from mlpde.representation.adapted_partition import Adaptation
 from mlpde.representation.determinacy import undetermined
 
 if TYPE_CHECKING:
-    from mlpde.representation.search import Judged, Search
+    from mlpde.representation.fits import Fits, Judged
 
 LISTED = 5  # subdomains, at most
 UNRESOLVED = 0.01  # relative errors against FEM were up to 13 times residuals above this
 
 
-def search_warnings(search: Search, best: Judged) -> list[str]:
+def search_warnings(fits: Fits, best: Judged) -> list[str]:
     """Sentences: of the fit itself, its subdomains, and how far it is from the tolerance."""
     sentences = list(best.fit.diagnostics["warnings"])
-    if search.form.linear and best.fit.diagnostics["norm"] == 0.0 and not search.form.homogeneous:
+    if fits.form.linear and best.fit.diagnostics["norm"] == 0.0 and not fits.form.homogeneous:
         sentences.append(
             "the solution is zero because the data vanish at every collocation point, though not in the problem: "
             "what is narrower than the spacing of the points is not seen; more features, cells or points may help"
         )
-    sentences += undetermined(search.judges, best.fit, best.residual, search.form.free)
+    sentences += undetermined(fits.judges, best.fit, best.residual, fits.form.free)
     sentences += [_sentence(adaptation) for adaptation in best.adaptations[:LISTED]]
     if len(best.adaptations) > LISTED:
         sentences.append(f"the same for {len(best.adaptations) - LISTED} more subdomains")
-    tolerance = search.settings.tolerance
+    tolerance = fits.settings.tolerance
     missed = [
         f"the estimated relative error of field {name!r} is {_above(error, tolerance)}"
         for name, error in best.errors.items()
@@ -44,8 +44,8 @@ def search_warnings(search: Search, best: Judged) -> list[str]:
                 "the equations are not resolved, and the error may be many times the residual: do not use this "
                 "solution unseen"
             )
-        if search.failure is not None:
-            sentences.append(f"with other numbers of features {search.failure}")
+        if fits.failure is not None:
+            sentences.append(f"with other numbers of features {fits.failure}")
     return sentences
 
 

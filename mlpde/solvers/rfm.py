@@ -25,8 +25,9 @@ from mlpde.monitor import Monitor
 from mlpde.optimize.device import available
 from mlpde.optimize.least_squares import Method
 from mlpde.parallel import world
+from mlpde.representation.fits import Fits, Judged
 from mlpde.representation.models import RandomFeatureModel, Regionwise, TimeBlocks, mean_free
-from mlpde.representation.search import Judged, Search
+from mlpde.representation.search import Search
 from mlpde.representation.search_warnings import search_warnings
 from mlpde.settings import chosen, flags, is_whole, positive, whole
 from mlpde.solution import Solution
@@ -158,13 +159,12 @@ class RFM:
         probes: list[dict[str, Any]] = []
         for part in parts:
             before = blocks[-1] if blocks else None
-            search = Search(
-                self, form, part, problem.fields, seed, monitor.update, before, device, communicator
-            )
+            fits = Fits(self, form, part, problem.fields, seed, before, device, communicator)
+            search = Search(fits, monitor.update)
             blocks.append(search.best())
             probes += search.probes
             when = f"from t = {part.start:g} to {part.end:g}: " if len(parts) > 1 else ""
-            warnings += [when + sentence for sentence in search_warnings(search, blocks[-1])]
+            warnings += [when + sentence for sentence in search_warnings(fits, blocks[-1])]
         if any(max(b.errors.values(), default=b.residual) > self.tolerance for b in blocks):
             warnings += [
                 f"the sources and boundary fluxes of field {name!r} balance up to {value:.1e} of their size only: no "

@@ -8,6 +8,7 @@ from geometry import interval, rectangle
 from mlpde import Dirichlet, Field, InputError, Problem, dt
 from mlpde.exact import exact_solution
 from mlpde.formulation.residual import strong_form
+from mlpde.representation.fits import Fits
 from mlpde.representation.search import Search
 from mlpde.solvers.rfm import RFM
 from mlpde.solving import as_case
@@ -62,12 +63,10 @@ def test_a_nonlinear_problem_without_a_solution_is_given_up_soon():
         return (ufl.inner(ufl.grad(u), ufl.grad(v)) - 30 * ufl.exp(u) * v) * omega.dx
 
     problem = Problem(rectangle(), Field("u"), bratu, dirichlet=Dirichlet("all", 0.0))
-    search = Search(
-        RFM(features=30), strong_form(problem), problem.domain, problem.fields, 0, lambda *a, **k: None
-    )
+    fits = Fits(RFM(features=30), strong_form(problem), problem.domain, problem.fields, 0)
     with pytest.raises(InputError, match="Newton's method"):
-        search.best()
-    assert search.failures == 3
+        Search(fits, lambda *a, **k: None).best()
+    assert fits.failures == 3
 
 
 def test_warnings_and_facts_of_time_blocks_are_those_of_each():
@@ -95,9 +94,7 @@ def test_warnings_and_facts_of_time_blocks_are_those_of_each():
 def test_max_unknowns_holds_on_a_long_domain(most):
     problem = poisson(lambda x: 1.0)
     strip = rectangle(0.0, 0.0, 10.0, 0.1)
-    search = Search(
-        RFM(max_unknowns=most), strong_form(problem), strip, problem.fields, 0, lambda *a, **k: None
-    )
-    sizes = [np.prod(cells) * count for cells, count in search.candidates()]
+    fits = Fits(RFM(max_unknowns=most), strong_form(problem), strip, problem.fields, 0)
+    sizes = [np.prod(cells) * count for cells, count in fits.candidates()]
     assert sizes
     assert max(sizes) <= most
