@@ -17,13 +17,15 @@ from mlpde.solvers import solver
 from mlpde.solvers.deep_bsde import DeepBSDE, Training
 
 BY_NAME = {one.name: one for one in PROBLEMS}
-ASKED: list[tuple[str, DeepBSDE, ByHand, float]] = [  # the published settings; error in per cent
-    ("HJB-LQ", DeepBSDE(start=(0.0, 1.0)), hjb(), 0.2),
+# the published settings; the mean error that is asked, in per cent, and over how many seeds
+ASKED: list[tuple[str, DeepBSDE, ByHand, float, int]] = [
+    ("HJB-LQ", DeepBSDE(start=(0.0, 1.0)), hjb(), 0.2, 5),
     (
         "default risk",
         DeepBSDE(time_steps=40, iterations=6000, learning_rate=8e-3, start=(40.0, 50.0)),
         default_risk(),
         0.5,
+        1,
     ),
 ]
 PICARD = ("Allen-Cahn", "default risk", "two rates", "reaction-diffusion")
@@ -31,14 +33,15 @@ LEVELS, PICARD_SEEDS = (3, 4, 5), range(100, 103)
 ROUNDS, STEPS, BATCH = 5, 10, 64  # of the timing, taken in turn
 
 
-def deep_row(name: str, settings: DeepBSDE, asked: float) -> list[str]:
-    """One seed."""
+def deep_row(name: str, settings: DeepBSDE, asked: float, seeds: int) -> list[str]:
+    """Mean error, as the papers state it, and the worst; median of the seconds."""
     one = BY_NAME[name]
     problem, true = one.problem(), one.true()
-    (found,) = runs(settings, problem, [0])
-    (error,) = relative_errors([found], true)
-    figures = (nonlinearity_gap(problem, true), asked, error, found.seconds)
-    return [name, number(true, 9), number(found.y0["value"], 7), *map(number, figures)]
+    found = runs(settings, problem, range(seeds))
+    errors = relative_errors(found, true)
+    seconds = sorted(r.seconds for r in found)[seeds // 2]
+    figures = (nonlinearity_gap(problem, true), asked, sum(errors) / seeds, max(errors), seconds)
+    return [name, str(seeds), number(true, 9), *map(number, figures)]
 
 
 def times(ways: list[Callable[[], Any]], rounds: int = ROUNDS, steps: int = STEPS) -> list[float]:
@@ -85,7 +88,7 @@ def main() -> None:
     print_table(
         f"A step of Deep BSDE, batch {BATCH}: CPU milliseconds",
         ["problem", "plain torch", "DeepBSDE", 'network="shared"', "DeepBSDE / plain"],
-        [ratio_row(name, settings, by_hand) for name, settings, by_hand, _ in ASKED],
+        [ratio_row(name, settings, by_hand) for name, settings, by_hand, *_ in ASKED],
     )
     print_table(
         "Multilevel Picard, M = n, three seeds",
@@ -93,7 +96,7 @@ def main() -> None:
         [picard_row(BY_NAME[name], levels) for name in PICARD for levels in LEVELS],
     )
     print_table(
-        "DeepBSDE at the published settings, one seed",
-        ["problem", "u(0, x0)", "found", "gap %", "asked %", "error %", "CPU s"],
-        [deep_row(name, settings, asked) for name, settings, _, asked in ASKED],
+        "DeepBSDE at the published settings",
+        ["problem", "seeds", "u(0, x0)", "gap %", "asked %", "mean error %", "worst %", "CPU s"],
+        [deep_row(name, settings, asked, seeds) for name, settings, _, asked, seeds in ASKED],
     )
