@@ -23,7 +23,7 @@ MEASURES = {"l2": "L2", "h1": "H1", "max": "max", "l2_time": "L2(0, T)", "y0": "
 
 
 def summarise(metrics: Metrics) -> list[dict[str, Any]]:
-    """One entry a solver label: medians and worst values over its seeds.
+    """One entry a solver label: medians and worst values over its seeds, each figure on its own as in the pictures.
 
     errors: {field: {measure: {"median", "worst", "below", "reference"}}}; a missing error (nan) counts as infinite.
     """
@@ -38,7 +38,7 @@ def _by_label(metrics: Metrics) -> dict[str, list[Any]]:
 
 def _summary(label: str, rows: list[Any], estimated: Mapping[str, Any]) -> dict[str, Any]:
     def middle(key: str) -> Any:
-        return statistics.median_low([row[key] for row in rows])
+        return statistics.median([row[key] for row in rows])
 
     def over_seeds(kind: str) -> dict[str, dict[str, Any]]:
         return {
@@ -59,7 +59,7 @@ def _summary(label: str, rows: list[Any], estimated: Mapping[str, Any]) -> dict[
         "label": label,
         "config": rows[0]["config"],
         "seeds": [row["seed"] for row in rows],
-        "unknowns": middle("unknowns"),
+        "unknowns": round(middle("unknowns")),
         "seconds": middle("seconds"),
         "cpu_seconds": middle("cpu_seconds"),
         "errors": over_seeds("errors"),
@@ -75,7 +75,7 @@ def _summary(label: str, rows: list[Any], estimated: Mapping[str, Any]) -> dict[
 
 def _spread(values: list[float | None]) -> dict[str, float]:
     known = [math.inf if v is None else v for v in values]
-    return {"median": statistics.median_low(known), "worst": max(known)}
+    return {"median": statistics.median(known), "worst": max(known)}
 
 
 def error_text(entry: Mapping[str, Any], several: bool) -> str:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import statistics
 import warnings
 
 import meshio
@@ -86,6 +87,16 @@ def test_median_and_worst_over_the_seeds(compared):
         verdict(comparison.metrics)
     )
     assert str(comparison).splitlines()[2].split()[:2] == ["good", "2"]
+
+
+def test_the_median_of_two_seeds_is_between_them(compared):
+    metrics = compared[0].metrics
+    rows = [row for row in metrics["solutions"] if row["seed"] < 2]
+    good = summarise(metrics | {"solutions": rows})[0]
+    assert good["errors"]["u"]["l2"]["median"] == pytest.approx(1.5e-3 * math.sqrt(3 / 5), rel=1e-9)
+    assert good["cpu_seconds"] == statistics.median(row["cpu_seconds"] for row in rows[:2])
+    assert good["quantities"]["tip"] == pytest.approx(1 + 1.5e-3)
+    assert repr(good["unknowns"]) == "2"
 
 
 def test_the_report_is_one_file(compared):
