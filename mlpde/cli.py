@@ -168,8 +168,9 @@ def solve(
     """
     from mlpde import solving
     from mlpde.progress import displays
-    from mlpde.results import check_folder, read_metrics
+    from mlpde.results import check_cache, check_folder, read_metrics
 
+    check_cache()
     loaded = case_files.load(case)
     chosen = _solvers(loaded, [solver], settings)[0]
     folder = check_folder(out or Path("runs") / f"{loaded.name}-{solver}")
@@ -204,8 +205,9 @@ def compare(
     """
     from mlpde import comparison
     from mlpde.progress import displays
-    from mlpde.results import check_folder
+    from mlpde.results import check_cache, check_folder
 
+    check_cache()
     loaded = case_files.load(case)
     chosen = _solvers(loaded, solver, settings)
     limits = [_requirement(text, loaded, solver) for text in require]

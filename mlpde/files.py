@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,18 @@ def replacing_file(target: str | Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def refused(folder: Path) -> str:
+    """Why nothing can be written into the folder, which need not exist: "Permission denied in /above"; "" if it can."""
+    above = folder.absolute()
+    while not os.path.exists(above):  # Path.exists raises where a folder above may not be entered
+        above = above.parent
+    try:
+        with tempfile.TemporaryFile(dir=above):
+            return ""
+    except OSError as error:
+        return f"{error.strerror} in {above}"
 
 
 def plain(value: Any) -> Any:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from geometry.cache import cache_folder
 from mlpde.comparison import Comparison, metrics_of
 from mlpde.errors import InputError
 from mlpde.exact import exact_solution
 from mlpde.fields import REFERENCE, Fields, sample
-from mlpde.files import replacing
+from mlpde.files import refused, replacing
 from mlpde.parallel import on_root
 from mlpde.problem import SemilinearParabolic, exact_by_field
 from mlpde.report import write_report
@@ -37,17 +37,19 @@ def check_folder(out: str | Path) -> Path:
         raise InputError(
             f"the output folder {folder} holds other files: give a new one, or an earlier result's"
         )
-    above = folder.absolute().parent
-    while not above.exists():
-        above = above.parent
-    try:
-        with tempfile.TemporaryDirectory(dir=above):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"the output folder {folder} cannot be written: {error.strerror} in {above}"
-        ) from error
+    if why := refused(folder.absolute().parent):
+        raise InputError(f"the output folder {folder} cannot be written: {why}")
     return folder
+
+
+@on_root
+def check_cache() -> None:
+    """InputError where compiled forms and meshes cannot be kept; asked before anything is computed."""
+    folder = cache_folder().parents[1]  # FFCx's lies beside that of the meshes
+    if why := refused(folder):
+        raise InputError(
+            f"the cache {folder} cannot be written: {why}; set XDG_CACHE_HOME to a folder that can be written"
+        )
 
 
 @on_root
