@@ -231,15 +231,22 @@ app.command()(doctor)
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An output folder of solve or compare.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="An output folder of solve, compare or sweep.")
+    ],
 ) -> None:
     """Write the report of an output folder again, from its metrics.json and fields.
 
     Example: mlpde report runs/demo
     """
-    from mlpde.results import rebuild_report
+    from mlpde.results import read_metrics, rebuild_report
+    from mlpde.sweep.report import write_report
 
-    rebuild_report(folder)
+    metrics = read_metrics(folder)
+    if "cases" in metrics:  # a sweep's
+        write_report(folder, metrics)
+    else:
+        rebuild_report(folder)
     typer.echo(f"report: {folder / 'report.html'}")
 
 

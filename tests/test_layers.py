@@ -111,7 +111,7 @@ LAYERS = {
     "mlpde.case_files": (*COMPARE, "cases"),
     "mlpde.bench.*": (*CLI, "mlpde.solvers.*", "mlpde.energy_training", "mlpde.referees.*", "cases.*"),
     "mlpde.sweep.*": SWEEP,
-    "mlpde.doctor.*": (*COMPARE, "mlpde.doctor.*"),
+    "mlpde.doctor.*": (*SWEEP, "mlpde.doctor.*"),
     "mlpde.cli": CLI,
     "reference_fem.*": (
         *FORMULATION,

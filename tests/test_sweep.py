@@ -7,11 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from mlpde.sweep import slurm
+from mlpde import cli
+from mlpde.doctor import surroundings
+from mlpde.sweep import local, slurm
 
 # A case whose solver answers at once, and is killed or held up by files that lie beside it, each once.
 CASE = """
@@ -107,9 +111,6 @@ def test_a_sweep_in_which_a_worker_is_killed(mlpde, tmp_path):
     assert code == 0 and "4 of 4 runs are done, 0 to make" in err
     assert {path.name: path.read_text() for path in (tmp_path / "out" / "logs").iterdir()} == logs
 
-    code, _, err = mlpde(*SWEEP)
-    assert code == 2 and "holds another sweep: its runs differ" in err
-
 
 def test_a_sweep_that_is_killed_goes_on_with_what_is_missing(mlpde, tmp_path):
     (tmp_path / "cases" / "hold").touch()
@@ -132,17 +133,115 @@ def test_a_sweep_that_is_killed_goes_on_with_what_is_missing(mlpde, tmp_path):
     assert (tmp_path / "out" / "runs" / "line-good-seed0" / "metrics.json").stat().st_mtime_ns == done
 
 
-def test_interrupted_by_ctrl_c(mlpde, tmp_path):
+@pytest.fixture
+def at_once(monkeypatch):
+    """Runs are made in this process."""
+
+    def run_here(runs, folder, workers, show):
+        return {
+            run: one(run.command(folder / local.RUNS / run.name), local.log_of(folder, run)) for run in runs
+        }
+
+    def one(command, log):
+        log.parent.mkdir(exist_ok=True)
+        with (
+            log.open("a") as file,
+            redirect_stdout(file),
+            redirect_stderr(file),
+            monkeypatch.context() as patch,
+        ):
+            patch.setattr(sys, "argv", command[2:])
+            try:
+                cli.main()
+            except SystemExit as end:
+                return end.code or 0
+            except Exception:
+                traceback.print_exc()
+                return 1
+        return 0
+
+    monkeypatch.setattr(local, "run_here", run_here)
+
+
+def test_a_sweep_grows_and_shrinks(mlpde, at_once, tmp_path):
+    def sweep(error):
+        (tmp_path / "sweep.toml").write_text(
+            f'cases = ["line"]\nout = "out"\n[solvers.good]\nerror = {error}\nwidth = 9\n'
+        )
+        return mlpde("sweep", "sweep.toml")
+
+    assert "0 of 1 runs are done, 1 to make" in sweep(1e-2)[2]
+    code, _, err = sweep([1e-2, 1e-3])
+    assert code == 0 and "1 of 2 runs are done, 1 to make" in err
+    code, out, err = sweep(1e-3)
+    assert code == 0 and "1 of 1 runs are done, 0 to make" in err
+    assert "not asked for any more and left alone, 1 in out/runs: line-good_error=0.01_width=9-seed0" in out
+    assert len(json.loads((tmp_path / "out" / "metrics.json").read_text())["cases"]["line"]["solutions"]) == 1
+
+    (tmp_path / "out" / "report.md").unlink()
+    assert mlpde("report", "out")[:2] == (0, "report: out/report.html\n")
+    assert "1 of 1 runs are done." in (tmp_path / "out" / "report.md").read_text()
+
+    (tmp_path / "out" / "runs" / "line-good_error=0.001_width=9-seed0" / "metrics.json").write_text('{"a')
+    assert "0 of 1 runs are done, 1 to make" in sweep(1e-3)[2]
+
+    with (tmp_path / "cases" / "line.py").open("a") as file:
+        file.write("# otherwise\n")
+    code, _, err = sweep(1e-3)
+    assert code == 2 and "the output folder out holds runs from before case 'line' changed" in err
+
+
+def test_parts_of_a_sweep_make_it_all(mlpde, at_once, tmp_path):
+    assert mlpde(*SWEEP, "--part", "0/2")[0] == 0
+    with local.alone(tmp_path / "out", part=True):
+        assert mlpde(*SWEEP, "--part", "1/2")[0] == 0
+        assert mlpde(*SWEEP)[0] == 2
+    assert not (tmp_path / "out" / "metrics.json").exists()
+    code, out, err = mlpde(*SWEEP)
+    assert code == 0 and "2 of 2 runs are done, 0 to make" in err and "report: out/report.html" in out
+
+
+def test_where_every_run_fails_the_report_says_so(mlpde, at_once, tmp_path):
+    code, out, _ = mlpde(*SWEEP, "--set", "width=13")
+    assert code == 1 and "0 of 2 runs are done." in out
+    log = "logs/line-good_width=13-seed0.log"
+    assert f"line-good_width=13-seed0 has no result: exit code 1, ValueError: no luck (see out/{log})" in out
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert f'<a href="{log.replace("=", "%3D")}">{log}</a>' in html
+    assert "no luck" in (tmp_path / "out" / "report.md").read_text()
+    assert (tmp_path / "out" / "runs.csv").read_text().strip() == "case,solver,label,seed"
+
+
+@pytest.mark.parametrize(
+    "command", [SWEEP, ("solve", *SWEEP[1:4]), ("compare", *SWEEP[1:4])], ids=lambda c: c[0]
+)
+def test_a_cache_that_cannot_be_written(mlpde, tmp_path, monkeypatch, command):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "cache"))
+    code, out, err = mlpde(*command)
+    assert (code, out) == (2, "")
+    assert "set XDG_CACHE_HOME to a folder that can be written" in err and len(err.splitlines()) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"cases", "file"}
+
+
+def test_interrupted_by_ctrl_c(mlpde, monkeypatch):
+    monkeypatch.setattr(local, "run_here", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    code, _, err = mlpde(*SWEEP)
+    assert code == 130 and "stopped: 0 of 2 runs are done; the same command makes the others" in err
+
+
+def test_ended_as_slurm_does_when_the_time_is_over(mlpde, tmp_path):
     (tmp_path / "cases" / "hold").touch()
     sweep = subprocess.Popen(
         [sys.executable, "-m", "mlpde.cli", *SWEEP], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
     )
     held = tmp_path / "cases" / "held"
     wait_for(lambda: held.exists() and held.read_text())
-    sweep.send_signal(signal.SIGINT)
+    sweep.terminate()
     _, err = sweep.communicate(timeout=20)
-    assert sweep.returncode == 130
-    assert "stopped: 1 of 2 runs are done; the same command makes the others" in err
+    assert sweep.returncode == 143
+    assert err.endswith("stopped: 1 of 2 runs are done; the same command makes the others\n")
+    assert "PETSC" not in err
     assert not alive(int(held.read_text()))
 
 
@@ -157,8 +256,8 @@ def test_without_exact_solution_against_a_reference_and_with_a_run_that_fails(ml
     assert code == 1, out + err
     assert "line: The reference is by fem" in out
     assert "by good width=8" in out
-    assert "line-good_width=13-seed0 has no result: exit code 1, see logs/line-good_width=13-seed0.log" in out
-    assert "no luck" in (tmp_path / "out" / "logs" / "line-good_width=13-seed0.log").read_text()
+    name = "line-good_error=0.01_width=13-seed0"
+    assert f"{name} has no result: exit code 1, ValueError: no luck (see out/logs/{name}.log)" in out
     (row,) = json.loads((tmp_path / "out" / "metrics.json").read_text())["cases"]["line"]["solutions"]
     assert row["errors"]["u"]["l2"] == pytest.approx(1e-2 * (3 / 5) ** 0.5, rel=1e-6)
     assert "0.01 | 2 |" not in (tmp_path / "out" / "report.md").read_text()
@@ -178,8 +277,13 @@ def test_without_exact_solution_against_a_reference_and_with_a_run_that_fails(ml
         (("line", "--solver", "good", "--set", "error=1,1"), "is given twice"),
         (("line", "--solver", "good", "--set", "rfm.features=1"), "'rfm' is not among the solvers good"),
         (("line", "--solver", "good", "--partition", "cpu"), "--partition is Slurm's: give --slurm as well"),
-        (("line", "--solver", "good", "--slurm"), "--slurm needs Slurm's sbatch, srun, squeue, scancel"),
+        (
+            ("line", "--solver", "good", "--slurm"),
+            "--slurm: Slurm's sbatch, srun, squeue, scancel, sinfo not found",
+        ),
         (("line", "--solver", "good", "--out", "cases"), "holds other files and no sweep"),
+        (("line", "--solver", "good", "--part", "2/2"), "K/N is expected with K less than N"),
+        (("empty.toml",), "good.error has no values to try"),
         (("none.toml",), "there is no file none.toml"),
         (("wrong.toml",), "cannot be read as TOML"),
         (
@@ -193,11 +297,12 @@ def test_bad_input_starts_nothing(mlpde, tmp_path, monkeypatch, arguments, sente
     (tmp_path / "keys.toml").write_text(
         'case = ["line"]\nseeds = 1\nsolvers = {good = 1}\nslurm = {queue = "cpu"}\n'
     )
+    (tmp_path / "empty.toml").write_text('cases = ["line"]\n[solvers.good]\nerror = []\n')
     monkeypatch.setenv("PATH", str(tmp_path))
     code, out, err = mlpde("sweep", *arguments)
     assert (code, out) == (2, "")
     assert sentence in err and len(err.strip().splitlines()) == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"cases", "wrong.toml", "keys.toml"}
+    assert {path.name for path in tmp_path.iterdir()} == {"cases", "wrong.toml", "keys.toml", "empty.toml"}
 
 
 # What sbatch does: the elements of the array one after the other, here at once.
@@ -215,16 +320,18 @@ echo "sbatch: error: invalid partition specified: night
 sbatch: error: Batch job submission failed: Invalid partition name specified" >&2
 exit 1
 """
+PARTITIONS = "#!/bin/sh\necho night\necho day\n"
 EMPTY = '#!/bin/sh\necho "slurm_load_jobs error: Invalid job id specified" >&2\nexit 1\n'
 
 
 @pytest.fixture
 def scheduler(tmp_path, monkeypatch):
-    """`scheduler(script)`: it becomes sbatch; the queue is empty."""
+    """`scheduler(script)`: it becomes sbatch; the queue is empty, the partitions are night and day."""
 
-    def install(sbatch):
+    def install(sbatch, sinfo=PARTITIONS):
         (tmp_path / "bin").mkdir()
-        for name, text in {"sbatch": sbatch, "squeue": EMPTY, "srun": EMPTY, "scancel": EMPTY}.items():
+        others = {"squeue": EMPTY, "srun": EMPTY, "scancel": EMPTY, "sinfo": sinfo}
+        for name, text in {"sbatch": sbatch, **others}.items():
             (tmp_path / "bin" / name).write_text(text)
             (tmp_path / "bin" / name).chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
@@ -262,6 +369,27 @@ def test_what_sbatch_refuses_is_passed_on(mlpde, scheduler):
     assert code == 2
     (line,) = [line for line in err.splitlines() if line.startswith("Error")]
     assert "sbatch takes no job: " in line and "invalid partition specified: night" in line
+
+
+@pytest.mark.parametrize(
+    ("sinfo", "sentence"),
+    [
+        ("#!/bin/sh\necho day\n", "Slurm has no partition 'night': there is day"),
+        (
+            "#!/bin/sh\necho 'Unable to contact slurm controller' >&2\nexit 1\n",
+            "(Unable to contact slurm controller)",
+        ),
+        ("#!/bin/sh\nexec sleep 9\n", "sinfo does not answer within 0.5 s"),
+    ],
+)
+def test_a_slurm_that_cannot_be_used(mlpde, scheduler, tmp_path, monkeypatch, sinfo, sentence):
+    scheduler(SBATCH, sinfo)
+    monkeypatch.setattr(slurm, "ANSWER", 0.5)
+    code, out, err = mlpde(*SWEEP, "--slurm", "--partition", "night")
+    assert (code, out) == (2, "") and sentence in err and len(err.splitlines()) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"bin", "cases"}
+    found = surroundings.check_slurm()
+    assert found.word == ("fine" if "day" in sinfo else "note")
 
 
 def wait_for(condition, patience=60.0):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from mlpde.doctor.finding import Finding
+from mlpde.files import refused
 
 LEAST_MEMORY, LEAST_DISK = 1.0, 1.0  # GiB: below that the smallest problems in three dimensions fail
 GIB = 2**30
@@ -37,8 +37,9 @@ def check_disk() -> Finding:
 
 def check_cache() -> Finding:
     """Where compiled forms and meshes are kept."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return _writable(folder, "set XDG_CACHE_HOME to a folder that can be written")
+    from geometry.cache import cache_folder
+
+    return _writable(cache_folder().parents[1], "set XDG_CACHE_HOME to a folder that can be written")
 
 
 def check_home() -> Finding:
@@ -47,21 +48,15 @@ def check_home() -> Finding:
 
 
 def _writable(folder: Path, remedy: str, needed: bool = True) -> Finding:
-    above = folder
-    while not above.exists():
-        above = above.parent
-    try:
-        with tempfile.TemporaryFile(dir=above):
-            return Finding(f"{folder} can be written")
-    except OSError as error:
-        return Finding(str(folder), f"{error.strerror} in {above}: {remedy}", needed)
+    if why := refused(folder):
+        return Finding(str(folder), f"{why}: {remedy}", needed)
+    return Finding(f"{folder} can be written")
 
 
 def check_slurm() -> Finding:
     """Whether jobs can be submitted from here: only `mlpde sweep --slurm` needs it."""
-    missing = [name for name in ("sbatch", "srun", "squeue", "scancel") if shutil.which(name) is None]
-    if not missing:
-        return Finding("sbatch, srun, squeue, scancel are there")
-    return Finding(
-        "", f"no {', '.join(missing)}: `mlpde sweep --slurm` needs them, nothing else does", needed=False
-    )
+    from mlpde.sweep.slurm import trouble
+
+    if why := trouble():
+        return Finding("", f"{why}; only `mlpde sweep --slurm` needs it", needed=False)
+    return Finding("sbatch, srun, squeue, scancel are there, and sinfo answers")

@@ -18,21 +18,23 @@ from mlpde.solution import Solution
 from mlpde.sweep.local import RUNS, is_done, log_of
 from mlpde.sweep.plan import Plan, Run
 
+FIRST = ("case", "solver", "label", "seed")  # columns of runs.csv, there without any run as well
 MEASURES = ("l2", "h1", "max", "l2_time")
 
 
 def collect(folder: Path, plan: Plan, codes: Mapping[Run, int], command: str) -> dict[str, Any]:
     """The content of the sweep's metrics.json: {"cases": {name: as in a comparison's}, "failed": [...], "runs": n}.
 
-    A case of which no run is done is left out.  codes: exit codes of the runs that were made now.
+    A case of which no run is done is left out.  codes: exit codes of all runs that were missing.
     """
     found = {name: _of_case(folder, plan, name, command) for name in plan.cases}
     failed = [
-        {"run": run.name, "why": _why(codes.get(run)), "log": str(log_of(folder, run).relative_to(folder))}
+        {"run": run.name, "why": _why(codes[run], log), "log": str(log.relative_to(folder))}
         for run in plan.all_runs
-        if not is_done(folder, run)
+        if not is_done(folder, run) and (log := log_of(folder, run))
     ]
     return {
+        "command": command,
         "runs": len(plan.runs),
         "failed": failed,
         "cases": {name: one for name, one in found.items() if one},
@@ -67,10 +69,12 @@ def _solution(folder: Path, run: Run, case: Case) -> Solution:
     return replace(Solution.load(place), case=case)
 
 
-def _why(code: int | None) -> str:
-    if code is None:
-        return "not run"
-    return f"exit code {code}" if code >= 0 else "killed, and killed again"
+def _why(code: int, log: Path) -> str:
+    """The log's last line: the sentence of a refused input, or of an exception."""
+    if code < 0:
+        return "killed, and killed again"
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return f"exit code {code}, {lines[-1]}"
 
 
 def write(folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -79,7 +83,7 @@ def write(folder: Path, metrics: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(metrics, indent=1, allow_nan=False))
     lines = list(_lines(metrics))
     with replacing_file(folder / "runs.csv") as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(key for line in lines for key in line)))
+        writer = csv.DictWriter(file, list(dict.fromkeys([*FIRST, *(key for line in lines for key in line)])))
         writer.writeheader()
         writer.writerows(lines)
 
@@ -87,7 +91,7 @@ def write(folder: Path, metrics: Mapping[str, Any]) -> None:
 def _lines(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for name, case in metrics["cases"].items():
         for row in case["solutions"]:
-            line = {"case": name, **{key: row[key] for key in ("solver", "label", "seed")}}
+            line = {"case": name, **{key: row[key] for key in FIRST[1:]}}
             line |= {f"{row['solver']}.{key}": value for key, value in row["settings"].items()}
             line |= {key: row[key] for key in ("unknowns", "seconds", "cpu_seconds")}
             line |= {"gflops": row["machine"]["gflops"], "folder": row["folder"]}

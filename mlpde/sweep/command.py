@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from mlpde.parallel import ranks
 
 KEYS = {"cases": list, "seeds": list, "solvers": dict, "workers": int, "out": str, "slurm": dict}
 SLURM_KEYS = {"partition": str, "account": str, "time": int}
+ENDED = 128 + signal.SIGTERM  # the exit code, as shells give it
 
 
 def sweep(
@@ -46,6 +48,13 @@ def sweep(
     time: Annotated[
         int | None, typer.Option(min=1, help="Minutes that Slurm gives a run, by default 60.")
     ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K/N",
+            help="Only the K-th of N parts, from 0/N on, as in a job array; without the report.",
+        ),
+    ] = None,
 ) -> None:
     """Solve cases by solvers with several settings and seeds: many runs, one report.
 
@@ -53,9 +62,10 @@ def sweep(
     --seed 0 --seed 1 --out runs/sweep --workers 2
 
     Each run is one `mlpde solve` into DIR/runs, its output in DIR/logs. The same command again makes the runs that are
-    missing, from their checkpoints; so Ctrl-C loses nothing. Where a case has no exact solution, its finite element
-    reference is solved first. The report, metrics.json and runs.csv have medians and worst values over the seeds.
-    Exit code 1: a run has no result; the report says which, and where its log is.
+    missing, from their checkpoints; so Ctrl-C loses nothing. With more or fewer cases, settings or seeds it makes what
+    is new and keeps what stays the same. Where a case has no exact solution, its finite element reference is solved
+    first. The report, metrics.json and runs.csv have medians and worst values over the seeds.
+    Exit code 1: a run has no result; the report says which, why, and where its log is.
 
     The same as a file, `mlpde sweep sweep.toml`:
 
@@ -72,8 +82,10 @@ def sweep(
     partition = "cpu"
     time = 60
     """
-    from mlpde.sweep import local, plan
+    from mlpde.results import check_cache
+    from mlpde.sweep import collect, local, plan
     from mlpde.sweep import slurm as by_slurm
+    from mlpde.sweep.report import write_report
 
     if ranks() > 1:
         raise InputError("mlpde sweep starts its own processes: start it without mpiexec")
@@ -83,7 +95,7 @@ def sweep(
         raise InputError(f"--{next(iter(jobs))} is Slurm's: give --slurm as well")
     if any(name.endswith(".toml") for name in cases):
         if len(cases) > 1 or solver or settings or seed or slurm:
-            raise InputError("a TOML file has the whole sweep: only --out and --workers go with it")
+            raise InputError("a TOML file has the whole sweep: only --out, --workers and --part go with it")
         order = read(Path(cases[0]))
     else:
         order = {"cases": cases, "solvers": _settings(solver, settings), "seeds": seed or [0]}
@@ -92,54 +104,69 @@ def sweep(
         name: {k: plan.texts(v) for k, v in values.items()} for name, values in order["solvers"].items()
     }
     wanted = plan.plan(order["cases"], chosen, order["seeds"])
-    if "slurm" in order:
-        by_slurm.check_slurm()
+    options = by_slurm.Slurm(**order["slurm"]) if "slurm" in order else None
+    runs = wanted.all_runs if part is None else _part(part, wanted.all_runs)
+    if options is not None and (why := by_slurm.trouble(options.partition)):
+        raise InputError(f"--slurm: {why}, or leave it out and the runs are made on this machine")
+    check_cache()
     folder = out or Path(order.get("out", "runs/sweep"))
-    many = workers or order.get("workers", 1)
     plan.claim(folder, wanted)
-    with local.alone(folder):
-        failed = _make(folder, wanted, many, by_slurm.Slurm(**order["slurm"]) if "slurm" in order else None)
-    if failed:
+    signal.signal(signal.SIGTERM, _ended)  # Slurm's when the time is over; PETSc would report a crash
+    with local.alone(folder, part is not None):
+        codes = _make(folder, runs, workers or order.get("workers", 1), options)
+        if part is not None:
+            for run in (run for run, code in codes.items() if code):
+                typer.echo(f"{run.name} has no result, see {local.log_of(folder, run)}")
+            raise typer.Exit(int(any(codes.values())))
+        metrics = collect.collect(folder, wanted, codes, shlex.join(["mlpde", *sys.argv[1:]]))
+        collect.write(folder, metrics)
+        for sentence in write_report(folder, metrics):
+            typer.echo(sentence)
+        if left := local.others(folder, wanted.all_runs):
+            names = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
+            typer.echo(
+                f"not asked for any more and left alone, {len(left)} in {folder / local.RUNS}: {names}"
+            )
+        typer.echo(f"report: {folder / 'report.html'}")
+    if metrics["failed"]:
         raise typer.Exit(1)
 
 
-def _make(folder: Path, wanted: Any, workers: int, options: Any) -> bool:
-    """Make what is missing, and the report; True if a run has no result."""
+def _make(folder: Path, runs: Sequence[Any], workers: int, options: Any) -> dict[Any, int]:
+    """Make what is missing of the runs, and give its exit codes."""
     from mlpde.progress import displays
     from mlpde.sweep import local
     from mlpde.sweep.slurm import run_by_slurm
 
-    missing = [run for run in wanted.all_runs if not local.is_done(folder, run)]
-    total = len(wanted.all_runs)
+    missing = [run for run in runs if not local.is_done(folder, run)]
+    total = len(runs)
     typer.echo(f"{total - len(missing)} of {total} runs are done, {len(missing)} to make", err=True)
-    codes: dict[Any, int] = {}
-    if missing:
-        with displays() as display:
-            show = local.progress(total, total - len(missing), display("sweep"))
-            try:
-                if options is None:
-                    codes = local.run_here(missing, folder, workers, show)
-                else:
-                    codes = run_by_slurm(missing, folder, workers, options, show)
-            except KeyboardInterrupt:
-                done = sum(local.is_done(folder, run) for run in wanted.all_runs)
-                typer.echo(
-                    f"stopped: {done} of {total} runs are done; the same command makes the others", err=True
-                )
-                raise typer.Exit(130) from None
-    from mlpde.sweep import collect, report
+    if not missing:
+        return {}
+    with displays() as display:
+        show = local.progress(total, total - len(missing), display("sweep"))
+        try:
+            if options is None:
+                return local.run_here(missing, folder, workers, show)
+            return run_by_slurm(missing, folder, workers, options, show)
+        except (KeyboardInterrupt, SystemExit) as end:
+            done = sum(local.is_done(folder, run) for run in runs)
+            typer.echo(
+                f"stopped: {done} of {total} runs are done; the same command makes the others", err=True
+            )
+            raise typer.Exit(130 if isinstance(end, KeyboardInterrupt) else ENDED) from None
 
-    command = shlex.join(["mlpde", *sys.argv[1:]])
-    metrics = collect.collect(folder, wanted, codes, command)
-    collect.write(folder, metrics)
-    if metrics["cases"]:
-        for sentence in report.write_report(folder, metrics, command):
-            typer.echo(sentence)
-        typer.echo(f"report: {folder / 'report.html'}")
-    else:
-        for one in metrics["failed"]:
-            typer.echo(f"{one['run']} has no result: {one['why']}, see {folder / one['log']}")
-    return bool(metrics["failed"])
+
+def _ended(*_: Any) -> None:
+    raise SystemExit(ENDED)
+
+
+def _part(text: str, runs: Sequence[Any]) -> Sequence[Any]:
+    """The runs of the part that "K/N" names: the K-th, and from there every N-th."""
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if found is None or not int(found[1]) < int(found[2]):
+        raise InputError(f"--part {text}: K/N is expected with K less than N, as in --part 0/4")
+    return runs[int(found[1]) :: int(found[2])]
 
 
 def _settings(solvers: Sequence[str], settings: Sequence[str]) -> dict[str, dict[str, list[str]]]:

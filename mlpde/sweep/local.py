@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import json
 import shlex
 import shutil
 import signal
@@ -32,8 +33,22 @@ Show = Callable[[int, int, int], None]  # done, running, failed
 
 
 def is_done(folder: Path, run: Run) -> bool:
-    """A run's folder appears as a whole, at its end."""
-    return (folder / RUNS / run.name / "metrics.json").is_file()
+    """A run's folder appears as a whole, at its end; one whose figures cannot be read is made again."""
+    try:
+        json.loads((folder / RUNS / run.name / "metrics.json").read_bytes())
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
+
+
+def others(folder: Path, runs: Sequence[Run]) -> list[str]:
+    """Names of the results that are of none of these runs."""
+    names = {run.name for run in runs}
+    return sorted(
+        path.parent.name
+        for path in (folder / RUNS).glob("[!.]*/metrics.json")
+        if path.parent.name not in names
+    )
 
 
 def log_of(folder: Path, run: Run) -> Path:
@@ -42,11 +57,11 @@ def log_of(folder: Path, run: Run) -> Path:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Only one sweep works in a folder; InputError if another one does."""
+def alone(folder: Path, part: bool) -> Iterator[None]:
+    """Only one sweep works in a folder, or several parts of one; InputError if another one does."""
     with (folder / ".lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, (fcntl.LOCK_SH if part else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(f"another `mlpde sweep` is at work in {folder}: wait for its end") from error
         yield
@@ -94,7 +109,7 @@ def clear(folder: Path, run: Run) -> None:
 def run_here(runs: Sequence[Run], folder: Path, workers: int, show: Show) -> dict[Run, int]:
     """Exit codes of the runs, `workers` of them at a time; those that failed are there to be read in their logs.
 
-    KeyboardInterrupt ends what runs and leaves what is done.
+    KeyboardInterrupt and SystemExit end what runs and leave what is done.
     """
     stopping, guard = threading.Event(), threading.Lock()
     at_work: set[subprocess.Popen] = set()

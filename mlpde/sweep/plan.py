@@ -17,10 +17,13 @@ from typing import Any
 from mlpde import __version__, case_files
 from mlpde.comparison import reference_solver
 from mlpde.errors import InputError
+from mlpde.files import replacing_file
 from mlpde.problem import Case, exact_by_field
 from mlpde.solvers import check_accepts, solver
 
-PLAN = "sweep.json"  # in the sweep's folder: what the sweep is
+PLAN = "sweep.json"  # in the sweep's folder: what its runs were made from
+REFERENCE = "reference"  # label of the runs that solve one
+LONGEST = 160  # characters of a run's name: file systems take 255, and temporary names have some more
 Settings = Mapping[str, Mapping[str, Sequence[str]]]  # solver -> setting -> the values to try, as texts
 
 
@@ -41,8 +44,13 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its folder and its log."""
-        return re.sub(r"[^\w.=+,()-]+", "_", f"{self.title}-{self.label}-seed{self.seed}")
+        """Of its folder and its log: with all settings, so that what lies there under this name is this run."""
+        settings = [f"{key}={value}" for key, value in sorted(self.settings)]
+        start = "reference" if self.label == REFERENCE else self.solver
+        text = f"{self.title}-{' '.join([start, *settings])}-seed{self.seed}"
+        if len(text) > LONGEST:
+            text = f"{text[:LONGEST]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        return re.sub(r"[^\w.=+,()-]+", "_", text)
 
     def arguments(self) -> list[str]:
         """Of `mlpde`, without the folder."""
@@ -68,14 +76,6 @@ class Plan:
         """The references first: what they are measured against is then there as early as can be."""
         return [*self.references.values(), *self.runs]
 
-    def record(self) -> dict[str, Any]:
-        """What makes it this sweep and no other."""
-        return {
-            "version": __version__,
-            "case files": self.digests,
-            "runs": [" ".join(run.arguments()) for run in self.all_runs],
-        }
-
 
 def plan(cases: Sequence[str], solvers: Settings, seeds: Sequence[int]) -> Plan:
     """The runs of every case by every solver with every combination of its settings and every seed.
@@ -87,6 +87,10 @@ def plan(cases: Sequence[str], solvers: Settings, seeds: Sequence[int]) -> Plan:
         if not given:
             raise InputError(f"a sweep needs at least one {what}")
         _once(what, given)
+    for owner, settings in solvers.items():
+        for key, values in settings.items():
+            if not values:
+                raise InputError(f"{owner}.{key} has no values to try")
     if wrong := [seed for seed in seeds if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0]:
         raise InputError(f"the seeds must be integers from 0 on, not {wrong[0]!r}")
     loaded = {name: case_files.load(name) for name in cases}
@@ -109,32 +113,37 @@ def plan(cases: Sequence[str], solvers: Settings, seeds: Sequence[int]) -> Plan:
 
 
 def claim(folder: Path, wanted: Plan) -> None:
-    """Write the plan into the sweep's folder, or find it there: then the sweep goes on.
+    """Make the sweep's folder, or find it there: then the sweep goes on, and may have grown or shrunk.
 
-    Raises InputError if the folder holds something else, or another sweep.
+    Raises InputError if the folder holds something else, or runs by another version or of cases that have changed.
     """
-    file, record = folder / PLAN, wanted.record()
+    file = folder / PLAN
     if folder.exists() and not folder.is_dir():
         raise InputError(f"the output folder {folder} is a file: give another one")
-    if not file.exists():
-        if folder.exists() and any(folder.iterdir()):
+    record: dict[str, Any] = {"version": __version__, "case files": wanted.digests}
+    if folder.exists() and any(not path.name.startswith(f".{PLAN}") for path in folder.iterdir()):
+        if not file.exists():
             raise InputError(f"the output folder {folder} holds other files and no sweep: give a new one")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(record, indent=1))
-        except OSError as error:
-            raise InputError(f"the output folder {folder} cannot be written: {error.strerror}") from error
-        return
+            held = json.loads(file.read_text())
+            version, digests = held["version"], dict(held["case files"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{file} is no plan of a sweep ({error}): give another output folder") from error
+        changed = [
+            f"case {name!r}" for name, digest in wanted.digests.items() if digests.get(name, digest) != digest
+        ]
+        if version != __version__:
+            changed.append(f"mlpde (now {__version__}, then {version})")
+        if changed:
+            raise InputError(
+                f"the output folder {folder} holds runs from before {' and '.join(changed)} changed: give another one"
+            )
+        record["case files"] = digests | wanted.digests
     try:
-        held = json.loads(file.read_text())
-    except json.JSONDecodeError as error:
-        raise InputError(f"{file} is no plan of a sweep ({error}): give another output folder") from error
-    different = [key for key in record if held.get(key) != record[key]]
-    if different:
-        raise InputError(
-            f"the output folder {folder} holds another sweep: its {' and '.join(different)} differ from this one's; "
-            "give another folder, or repeat the command of that sweep"
-        )
+        with replacing_file(file) as temporary:
+            temporary.write_text(json.dumps(record, indent=1))
+    except OSError as error:
+        raise InputError(f"the output folder {folder} cannot be written: {error.strerror}") from error
 
 
 def _reference(name: str, case: Case) -> Run | None:
@@ -148,7 +157,7 @@ def _reference(name: str, case: Case) -> Run | None:
         for f in dataclasses.fields(chosen)
         if f.init and (value := getattr(chosen, f.name)) != f.default
     )
-    return Run(name, case.name, "fem", settings, 0, "reference")
+    return Run(name, case.name, "fem", settings, 0, REFERENCE)
 
 
 def _text(value: Any) -> str:

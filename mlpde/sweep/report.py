@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import matplotlib
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from mlpde import plotting
@@ -25,12 +27,12 @@ from mlpde.scales import STYLE, colours
 from mlpde.work_precision import work_figure
 
 
-def write_report(folder: Path, metrics: Metrics, command: str) -> list[str]:
-    """report.html, report.md and figures/*; gives the sentences on what came out."""
+def write_report(folder: Path, metrics: Metrics) -> list[str]:
+    """report.html, report.md and figures/* from the sweep's metrics.json; gives the sentences on what came out."""
     figures: list[tuple[str, Path, Path]] = []
     tables: dict[str, Any] = {}
     summaries, versions = [], dict[str, str]()
-    sentences = _sentences(metrics)
+    sentences = _sentences(folder, metrics)
     with matplotlib.rc_context(STYLE):
         for name, case in metrics["cases"].items():
             tables[f"{name}: errors and cost"] = error_table(case)
@@ -48,7 +50,7 @@ def write_report(folder: Path, metrics: Metrics, command: str) -> list[str]:
             for row in case["solutions"]:
                 versions |= row["info"].get("versions", {})
     if metrics["failed"]:
-        rows = [[one["run"], one["why"], one["log"]] for one in metrics["failed"]]
+        rows = [[one["run"], one["why"], _link(one["log"])] for one in metrics["failed"]]
         tables["Runs without a result"] = {"header": ["run", "why", "log"], "rows": rows}
     machines = [row["machine"] for case in metrics["cases"].values() for row in case["solutions"]]
     head = {
@@ -57,15 +59,19 @@ def write_report(folder: Path, metrics: Metrics, command: str) -> list[str]:
             "source": f"Each run has a folder of its own in {folder.name}/runs, with its own report."
         },
         "reference": None,
-        "machine": machines[0],
-        "command": command,
+        "machine": machines[0] if machines else None,
+        "command": metrics["command"],
     }
     content = {"metrics": head, "verdict": sentences, "tables": tables, "notes": [], "summaries": summaries}
     render(folder, content | {"versions": versions}, figures)
     return sentences
 
 
-def _sentences(metrics: Metrics) -> list[str]:
+def _link(path: str) -> Markup:
+    return Markup('<a href="{}">{}</a>').format(quote(path), path)
+
+
+def _sentences(folder: Path, metrics: Metrics) -> list[str]:
     done = sum(len(case["solutions"]) for case in metrics["cases"].values())
     found = [f"{done} of {metrics['runs']} runs are done."]
     for name, case in metrics["cases"].items():
@@ -85,7 +91,9 @@ def _sentences(metrics: Metrics) -> list[str]:
             )
         else:
             found.append(f"{name}: no error is known.")
-    found += [f"{one['run']} has no result: {one['why']}, see {one['log']}." for one in metrics["failed"]]
+    found += [
+        f"{one['run']} has no result: {one['why']} (see {folder / one['log']})" for one in metrics["failed"]
+    ]
     return found
 
 

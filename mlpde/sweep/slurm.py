@@ -16,6 +16,7 @@ from mlpde.sweep.plan import Run
 
 JOBS = "slurm"  # in the sweep's folder: submitit's files, and the jobs' own output
 POLL = 5.0  # seconds between two questions to the queue
+ANSWER = 20  # seconds for sinfo
 PATIENCE = 60  # questions in a row that the queue may leave unanswered: it does at times of much work
 GRACE = 10.0  # seconds in which a result may arrive by the file system after the job has left the queue
 
@@ -29,14 +30,25 @@ class Slurm:
     time: int = 60
 
 
-def check_slurm() -> None:
-    """InputError, in one sentence, where jobs cannot be submitted."""
-    missing = [name for name in ("sbatch", "srun", "squeue", "scancel") if shutil.which(name) is None]
+def trouble(partition: str | None = None) -> str:
+    """Why no jobs can be submitted from here, and what would mend it; "" if they can."""
+    missing = [
+        name for name in ("sbatch", "srun", "squeue", "scancel", "sinfo") if shutil.which(name) is None
+    ]
     if missing:
-        raise InputError(
-            f"--slurm needs Slurm's {', '.join(missing)}, not found on the PATH: start it where jobs are submitted, "
-            "or leave --slurm out and the runs are made on this machine"
-        )
+        return f"Slurm's {', '.join(missing)} not found on the PATH: start it where jobs are submitted"
+    command = ["sinfo", "--all", "--noheader", "--format=%R"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ANSWER)
+    except subprocess.TimeoutExpired:
+        return f"Slurm's sinfo does not answer within {ANSWER} s: ask who runs the cluster whether slurmctld does"
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        return f"Slurm does not answer ({said}): ask who runs the cluster whether slurmctld does"
+    there = sorted(set(done.stdout.split()))
+    if partition is not None and not set(partition.split(",")) <= set(there):
+        return f"Slurm has no partition {partition!r}: there is {', '.join(there) or 'none'}"
+    return ""
 
 
 def run_by_slurm(
@@ -44,7 +56,7 @@ def run_by_slurm(
 ) -> dict[Run, int]:
     """Exit codes of the runs; a job that ends without one is submitted once more.
 
-    At most `workers` jobs at a time.  KeyboardInterrupt cancels the jobs and leaves what is done.
+    At most `workers` jobs at a time.  KeyboardInterrupt and SystemExit cancel the jobs and leave what is done.
     Raises InputError with what sbatch says if it takes no job.
     """
     codes: dict[Run, int] = {}
