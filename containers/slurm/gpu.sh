@@ -10,7 +10,7 @@
 set -eu
 run=${MLPDE_RUN:-apptainer exec --nv mlpde-cuda.sif}
 $run sh -c 'command -v mlpde-entry' >/dev/null || {
-    echo "gpu.sh: '$run' starts no container with mlpde: load the runtime (module load apptainer), build containers/mlpde.def, or set MLPDE_RUN" >&2
+    echo "gpu.sh: '$run' starts no container with mlpde: load the runtime (module load apptainer), make mlpde-cuda.sif as containers/Dockerfile.cuda says, or set MLPDE_RUN" >&2
     exit 2
 }
 $run mlpde-entry mlpde "$@"

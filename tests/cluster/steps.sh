@@ -73,10 +73,14 @@ submit() { # SCRIPT OPTIONS... -- ARGUMENTS...: one of containers/slurm, and wai
 }
 
 step_array_in_container() {
-    CASES=square_poisson SOLVERS="rfm fem" SEEDS="0 1" submit array.sh --wait --array=0-3
+    local order=(square_poisson --solver rfm --solver fem --seed 0 --seed 1 --out runs/array)
+    submit array.sh --wait --array=0-2 -- "${order[@]}"
     cat "$work"/mlpde-*_*.log
-    test "$(ls -d "$work"/runs/array/square_poisson-{rfm,fem}-{0,1}/metrics.json | wc -l)" = 4
-    "$python" tests/cluster/same_numbers.py "$work"/runs/{array/square_poisson-rfm-0,outside-rfm}
+    test "$(ls -d "$work"/runs/array/runs/square_poisson-{rfm,fem}-seed{0,1}/metrics.json | wc -l)" = 4
+    submit node.sh --wait --dependency=singleton --cpus-per-task=1 --output=collected.log -- "${order[@]}"
+    grep -q "^4 of 4 runs are done, 0 to make" "$work/collected.log"
+    test -e "$work/runs/array/report.html"
+    "$python" tests/cluster/same_numbers.py "$work"/runs/{array/runs/square_poisson-rfm-seed0,outside-rfm}
 }
 
 step_mpi_in_container() {
@@ -118,11 +122,11 @@ says() { # CODE TEXT COMMAND...: the command ends with this code and one sentenc
 }
 
 step_wrong_partition() {
-    says 2 partition mlpde_outside sweep square_poisson --solver rfm --slurm --partition none --out "$work/runs/none"
+    says 2 "Slurm has no partition 'none': there is short" mlpde_outside sweep square_poisson --solver rfm --slurm --partition none --out "$work/runs/none"
 }
 
 step_no_scheduler() { # as in the container, which has no Slurm
-    says 2 "--slurm needs Slurm's sbatch" mlpde_inside sweep square_poisson --solver rfm --slurm --out runs/none
+    says 2 "--slurm: Slurm's sbatch" mlpde_inside sweep square_poisson --solver rfm --slurm --out runs/none
 }
 
 step_wrong_mpi() {
