@@ -18,8 +18,9 @@ dependencies() {
     rm -rf /var/lib/apt/lists/*
     python3 -m venv --without-pip /opt/mlpde
     python3 -m venv /opt/uv
-    /opt/uv/bin/pip install --quiet --no-cache-dir uv
-    install ${TORCH_BACKEND:+--torch-backend "$TORCH_BACKEND"} --requirements "$source/pyproject.toml"
+    /opt/uv/bin/pip install --quiet --no-cache-dir uv==0.13.9
+    install ${TORCH_BACKEND:+--torch-backend "$TORCH_BACKEND"} --constraints "$source/constraints.txt" \
+        --requirements "$source/pyproject.toml"
 }
 
 mlpde() {
