@@ -270,6 +270,7 @@ def test_without_exact_solution_against_a_reference_and_with_a_run_that_fails(ml
         (("line", "--solver", "goood"), "unknown solver 'goood'"),
         (("line",), "at least one solver"),
         (("line", "line", "--solver", "good"), "the case 'line' is given twice"),
+        (("line", "cases/line.py", "--solver", "good"), "line and cases/line.py are both the case 'line'"),
         (("line", "--solver", "good", "--seed", "1", "--seed", "1"), "the seed 1 is given twice"),
         (("line", "--solver", "good", "--seed", "-1"), "the seeds must be integers from 0 on, not -1"),
         (("line", "--solver", "good", "--set", "errors=1"), "unknown option of solver 'good': 'errors'"),

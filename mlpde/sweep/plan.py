@@ -94,7 +94,10 @@ def plan(cases: Sequence[str], solvers: Settings, seeds: Sequence[int]) -> Plan:
     if wrong := [seed for seed in seeds if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0]:
         raise InputError(f"the seeds must be integers from 0 on, not {wrong[0]!r}")
     loaded = {name: case_files.load(name) for name in cases}
-    _once("case", [case.name for case in loaded.values()])
+    files: dict[str, str] = {}
+    for name, case in loaded.items():
+        if (other := files.setdefault(case.name, name)) != name:
+            raise InputError(f"{other} and {name} are both the case {case.name!r}: rename one")
     runs = []
     for name, case in loaded.items():
         for owner, settings in solvers.items():
@@ -163,7 +166,7 @@ def _reference(name: str, case: Case) -> Run | None:
 def _text(value: Any) -> str:
     """A setting as `--set` takes it."""
     if isinstance(value, list | tuple):
-        return ",".join(map(_text, value))
+        return ("," if any(isinstance(v, str) for v in value) else "x").join(map(_text, value))
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
