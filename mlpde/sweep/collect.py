@@ -28,10 +28,10 @@ def collect(folder: Path, plan: Plan, codes: Mapping[Run, int], command: str) ->
     A case of which no run is done is left out.  codes: exit codes of all runs that were missing.
     """
     found = {name: _of_case(folder, plan, name, command) for name in plan.cases}
+    missing = [(run, log_of(folder, run)) for run in plan.all_runs if not is_done(folder, run)]
     failed = [
         {"run": run.name, "why": _why(codes[run], log), "log": str(log.relative_to(folder))}
-        for run in plan.all_runs
-        if not is_done(folder, run) and (log := log_of(folder, run))
+        for run, log in missing
     ]
     return {
         "command": command,
