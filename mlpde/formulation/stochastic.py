@@ -87,6 +87,11 @@ class ForwardBackwardSDE:
         """True if the components of X are independent: sigma is diagonal, and neither coefficient mixes them."""
         return self.exact and len(self._sigma.shape) < 2
 
+    @property
+    def terminal_jumps(self) -> bool:
+        """True if g may jump, as it holds a conditional (a sign is one too)."""
+        return any(isinstance(node, uc.Conditional) for node in postorder([self._terminal.expression]))
+
     def compiled(self, function: Callable, shape: tuple[int, ...] | None, what: str) -> CompiledFunction:
         """A function of (t, x) in UFL, of that shape; of any for None."""
 

@@ -7,6 +7,7 @@ w = exp(-a u) solves the linear equation, so that for exact steps X_T = x(W_T) o
 which is also the entropic risk of g.  For large a this is an expectation over rare paths.  They are found by raising
 the factor from 0 to a in small steps: the samples are weighted, drawn again by their weights, and moved by Metropolis
 steps that leave their distribution as it is.  The product of the mean weights is the expectation, up to 1 / samples.
+Where g is continuous the mean weights have control variates by Stein's identity; see `stein_controls`.
 Moves: Hamiltonian ones that are exact for the Gaussian part, and changes of length, as g may be singular near a point.
 
 Del Moral, Doucet, Jasra 2006, doi:10.1111/j.1467-9868.2006.00553.x; Neal 2011, arXiv:1206.1901, sections 5.2 and 5.5.1;
@@ -16,7 +17,7 @@ Liu, Sabatti 2000, doi:10.1093/biomet/87.2.353.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ import torch
 from scipy.optimize import brentq
 from scipy.stats import t as student
 
+from mlpde.formulation import stein_controls
 from mlpde.formulation.compiled_function import gradient_of
 from mlpde.formulation.stochastic import ForwardBackwardSDE
 
@@ -74,18 +76,19 @@ def tempered(sde: ForwardBackwardSDE, a: float, seed: int) -> Tempered | None:
     def value(w: Tensor, x0: Tensor = sde.x0) -> Tensor:
         return sign * sde.terminal(sde.step(0.0, sde.horizon, x0.expand_as(w), root * w))
 
-    values, slopes = [], []
-    for replicate in range(REPLICATES):
-        generator = torch.Generator(sde.x0.device).manual_seed(seed * REPLICATES + replicate)
-        samples = _Samples(value, sde.x0, generator)
-        end = samples.raised_to(abs(a), MOVES * (1 + replicate % 2))
-        if end is None:
-            return None
-        logarithm, weights = end
-        values.append(-logarithm / a)
-        slope = gradient_of(partial(value, samples.w), sde.x0.expand_as(samples.w))[1]
-        slopes.append(sign * (weights.to(slope) @ slope))
-    found = torch.tensor(values, dtype=torch.float64)
+    samples = [
+        _Samples(value, sde.x0, torch.Generator(sde.x0.device).manual_seed(seed * REPLICATES + replicate))
+        for replicate in range(REPLICATES)
+    ]
+    end = _raised(samples, abs(a), continuous=not sde.terminal_jumps)
+    if end is None:
+        return None
+    logarithms, weights = end
+    slopes = []
+    for one, weight in zip(samples, weights, strict=True):
+        slope = gradient_of(partial(value, one.w), sde.x0.expand_as(one.w))[1]
+        slopes.append(sign * (weight.to(slope) @ slope))
+    found = -logarithms.cpu() / a
     middle = float(found.mean())
     whole = middle - math.log(float(torch.exp(-a * (found - middle)).mean())) / a
     quantile = float(student.ppf(0.975, REPLICATES - 1))
@@ -101,46 +104,70 @@ def tempered(sde: ForwardBackwardSDE, a: float, seed: int) -> Tempered | None:
     )
 
 
+def _raised(samples: Sequence[_Samples], end: float, continuous: bool) -> tuple[Tensor, Tensor] | None:
+    """ln E exp(-end g) over the Gaussian density (r,), and the weights (r, n) that the samples have there.
+
+    continuous: g is, so that Stein's identity holds.
+    None where g is not finite at a sample, where a mean weight is not positive, and after STEPS steps.
+    """
+    logarithms, factor = torch.zeros(len(samples), dtype=torch.float64, device=samples[0].w.device), 0.0
+    for _ in range(STEPS):
+        g = torch.stack([one.g for one in samples])
+        if not bool(g.isfinite().all()):
+            return None
+        step = _step(g, end - factor)
+        exponents = -step * g.double()
+        most = exponents.max()
+        e = torch.exp(exponents - most)
+        if continuous:
+            w, slope = (torch.stack([getattr(one, name) for one in samples]) for name in ("w", "slope"))
+            mean = stein_controls.means(e, w, g, slope, factor)
+        else:
+            mean = e.mean(1)
+        if not bool((mean > 0).all()):
+            return None
+        logarithms += mean.log() + most
+        factor += step
+        weights = exponents.softmax(1)
+        if factor >= end:
+            return logarithms, weights
+        for replicate, one in enumerate(samples):
+            one.move(weights[replicate], factor, MOVES * (1 + replicate % 2))
+    return None
+
+
+def _step(g: Tensor, most: float) -> float:
+    """The largest step of the factor that leaves the effective share of the samples, at most `most`."""
+    g = g.double().flatten()
+
+    def excess(step: float) -> float:
+        weights = (-step * g).softmax(0)
+        return 1.0 / float((weights**2).sum()) / len(g) - EFFECTIVE
+
+    return most if excess(most) >= 0 else brentq(excess, 0.0, most, rtol=1e-3)
+
+
 class _Samples:
-    """Samples w (n, d) of the density exp(-factor g(w)) times the Gaussian one, for a factor that grows from 0."""
+    """Samples w (n, d) of the density exp(-factor g(w)) times the Gaussian one, for a factor that grows from 0.
+
+    g (n,), slope (n, d): g and its gradient there.
+    """
 
     def __init__(self, value: Callable[[Tensor], Tensor], like: Tensor, generator: torch.Generator):
         self.value, self.generator = value, generator
         self.w = self._normal(PARTICLES, len(like), like=like)
-        self.g = value(self.w)
+        self.g, self.slope = gradient_of(value, self.w)
         self.factor, self.leap = 0.0, 0.5
 
-    def raised_to(self, end: float, moves: int) -> tuple[float, Tensor] | None:
-        """ln E exp(-end g) over the Gaussian density, and the weights (n,) that the samples have there.
-
-        None where g is not finite at a sample, and after STEPS steps.
-        """
-        logarithm = 0.0
-        for _ in range(STEPS):
-            if not bool(self.g.isfinite().all()):
-                return None
-            step = self._step(end - self.factor)
-            weights = -step * self.g.double()
-            logarithm += float(weights.logsumexp(0)) - math.log(PARTICLES)
-            self.factor += step
-            if self.factor >= end:
-                return logarithm, weights.softmax(0)
-            drawn = self._drawn(weights.softmax(0))
-            self.w, self.g = self.w[drawn], self.g[drawn]
-            for _ in range(moves):
-                self._hamiltonian()
-                for length in LENGTHS:
-                    self._change_length(length / math.sqrt(2 * self.w.shape[1]))
-        return None
-
-    def _step(self, most: float) -> float:
-        """The largest step of the factor that leaves the effective share of the samples."""
-
-        def excess(step: float) -> float:
-            weights = (-step * self.g.double()).softmax(0)
-            return 1.0 / float((weights**2).sum()) / PARTICLES - EFFECTIVE
-
-        return most if excess(most) >= 0 else brentq(excess, 0.0, most, rtol=1e-3)
+    def move(self, weights: Tensor, factor: float, moves: int) -> None:
+        """Samples of the density with that factor, drawn by their weights (n,) and moved."""
+        self.factor = factor
+        drawn = self._drawn(weights)
+        self.w, self.g = self.w[drawn], self.g[drawn]
+        for _ in range(moves):
+            for length in LENGTHS:
+                self._change_length(length / math.sqrt(2 * self.w.shape[1]))
+            self._hamiltonian()
 
     def _drawn(self, weights: Tensor) -> Tensor:
         """Numbers of samples, each as often as its weight says (systematic resampling)."""
@@ -153,12 +180,14 @@ class _Samples:
         before = self._energy(self.w, self.g) + 0.5 * (v**2).sum(1)
         cosine, sine = math.cos(self.leap), math.sin(self.leap)
         kick = 0.5 * self.leap * self.factor
-        v = v - kick * gradient_of(self.value, self.w)[1]
+        start = gradient_of(self.value, self.w)[1]
+        v = v - kick * start
         w, v = cosine * self.w + sine * v, cosine * v - sine * self.w
         g, slope = gradient_of(self.value, w)
         v = v - kick * slope
-        share = self._accept(before - self._energy(w, g) - 0.5 * (v**2).sum(1), w, g)
-        self.leap = min(self.leap * math.exp(share - ACCEPTED), 1.0)
+        take = self._accept(before - self._energy(w, g) - 0.5 * (v**2).sum(1), w, g)
+        self.slope = torch.where(take[:, None], slope, start)
+        self.leap = min(self.leap * math.exp(float(take.double().mean()) - ACCEPTED), 1.0)
 
     def _change_length(self, size: float) -> None:
         change = size * self._normal(PARTICLES, like=self.w)
@@ -170,12 +199,12 @@ class _Samples:
     def _energy(self, w: Tensor, g: Tensor) -> Tensor:
         return self.factor * g + 0.5 * (w**2).sum(1)
 
-    def _accept(self, logarithm: Tensor, w: Tensor, g: Tensor) -> float:
-        """Metropolis: take the new samples with probability exp(logarithm); the share that was."""
+    def _accept(self, logarithm: Tensor, w: Tensor, g: Tensor) -> Tensor:
+        """Metropolis: take the new samples with probability exp(logarithm); which were (n,)."""
         take = self._uniform(PARTICLES) < logarithm.exp()
         self.w = torch.where(take[:, None], w, self.w)
         self.g = torch.where(take, g, self.g)
-        return float(take.double().mean())
+        return take
 
     def _normal(self, *shape: int, like: Tensor) -> Tensor:
         return torch.randn(*shape, generator=self.generator, dtype=like.dtype, device=like.device)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import ufl
+from scipy.stats import chi2
 
 from mlpde import SemilinearParabolic
 from mlpde.formulation.stochastic import ForwardBackwardSDE
@@ -62,6 +63,30 @@ def test_a_singular_terminal_value_whose_rare_paths_are_short():
     found = tempered(sde, a, seed=0)
     assert abs(found.value + logarithm / a) < 1.5 * found.ci95 + found.apart
     assert found.ci95 < 0.02 * found.value
+
+
+def test_a_terminal_value_that_jumps():
+    # g = 1 for |x|^2 > c and 0 inside: with the chi-square probability p of the inside, E exp(-a g) = p + (1 - p) e^-a
+    a, variance, c = 5.0, SPREAD**2 * HORIZON, 10.0
+    terminal = lambda x: ufl.conditional(ufl.gt(ufl.dot(x, x), c), 1.0, 0.0)  # noqa: E731
+    sde = ForwardBackwardSDE(problem(a, terminal, x0=0.0, drift=None))
+    assert sde.terminal_jumps
+    p = float(chi2.cdf(c / variance, DIM))
+    exact = -math.log(p + (1 - p) * math.exp(-a)) / a
+    found = tempered(sde, a, seed=0)
+    assert abs(found.value - exact) < 1.5 * found.ci95 + found.apart
+    assert found.ci95 < 0.05 * exact
+
+
+def test_continuous_terminal_values_are_known_better_than_by_their_samples():
+    # as above: what the length of the samples tells is taken out of their spread
+    a, variance = 50.0, SPREAD**2 * HORIZON
+    sde = ForwardBackwardSDE(problem(a, lambda x: ufl.dot(x, x) / 2, x0=1e-6, drift=None))
+    exact = DIM * math.log(1 + a * variance) / (2 * a)
+    found = tempered(sde, a, seed=0)
+    assert not sde.terminal_jumps
+    assert abs(found.value - exact) < 1.5 * found.ci95 + found.apart
+    assert found.ci95 < 1e-3 * exact
 
 
 def test_an_infinite_expectation_has_no_value():
