@@ -70,11 +70,11 @@ def _solution(folder: Path, run: Run, case: Case) -> Solution:
 
 
 def _why(code: int, log: Path) -> str:
-    """The log's last line: the sentence of a refused input, or of an exception."""
+    """With the log's last line, if it has one: the sentence of a refused input, or of an exception."""
     if code < 0:
         return "killed, and killed again"
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return f"exit code {code}, {lines[-1]}"
+    lines = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
+    return ", ".join([f"exit code {code}", *lines[-1:]])
 
 
 def write(folder: Path, metrics: Mapping[str, Any]) -> None:
