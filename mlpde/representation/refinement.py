@@ -29,7 +29,7 @@ GAIN = 0.2  # of the residual, after two rounds: what is resolved falls faster, 
 
 
 def refined(fits: Fits, best: Judged, report: Callable[..., None]) -> Judged:
-    """The best of `best` and of fits on subdivisions, with as many features in each subdomain.
+    """The best of `best` and of fits on subdivisions, whose subdomains have the fewest features that may be tried.
 
     `best` where the partition is given, for problems in time, nonlinear ones and those whose flux jumps.
     """
@@ -37,7 +37,7 @@ def refined(fits: Fits, best: Judged, report: Callable[..., None]) -> Judged:
     plain = fits.form.linear and not fits.form.jumps and not isinstance(domain, SpaceTime)
     if settings.partition is not None or not plain or domain.dim == 1:
         return best
-    count = best.fit.features.features
+    count = min(n for _, n in fits.candidates())
     cells = [c for c, n in fits.candidates() if n == count]
     small = [c for c in cells if math.prod(c) * count * components <= START * settings.max_unknowns]
     lower, upper = domain.bounding_box
