@@ -51,12 +51,35 @@ class BackwardRegression:
         return arrays_of(self.regression), {}
 
     @classmethod
-    def from_state(cls, arrays: Mapping[str, NDArray], settings: Mapping[str, Any]) -> BackwardRegression:
-        """InputError: the features are made from the case's own terminal value."""
+    def from_state(cls, arrays: Mapping[str, NDArray], settings: Mapping[str, Any]) -> StoredRegression:
+        """Without the features, which are made from the case's own terminal value."""
+        return StoredRegression(dict(arrays))
+
+
+@dataclass(frozen=True)
+class StoredRegression:
+    """What is left of a BackwardRegression without its case: the numbers, which are no function."""
+
+    arrays: Mapping[str, NDArray]
+
+    kind: ClassVar[str] = BackwardRegression.kind
+    local: ClassVar[bool] = True
+
+    def jets(self, points: np.ndarray, derivatives: Iterable[Alpha]) -> dict[Alpha, np.ndarray]:
+        """InputError, at any points."""
         raise InputError(
-            "a saved BSDE solution cannot be evaluated: its features are functions of the case; solve the case again "
-            "(metrics.json has the value, its interval and bias)"
+            "a loaded BSDE solution cannot be evaluated: its features are functions of the case; solve the case again "
+            "(quantities and info have the value, its interval and bias)"
         )
+
+    def state(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
+        """The arrays."""
+        return dict(self.arrays), {}
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, NDArray], settings: Mapping[str, Any]) -> StoredRegression:
+        """From what `state` gave."""
+        return cls(dict(arrays))
 
 
 def arrays_of(regression: Regression) -> dict[str, NDArray]:
