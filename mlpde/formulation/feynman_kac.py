@@ -25,6 +25,7 @@ Known = Callable[[float, Tensor], tuple[Tensor, Tensor]]  # (t, x) -> v (m,), gr
 NORMAL_95 = 1.96
 REPLICATES = 16  # of the scrambled Sobol points
 BATCH = 2**25  # numbers in the increments of the paths that are followed at once
+SOBOL_BATCH = 4096  # points drawn at once
 EDGE = 1e-7  # the points keep this distance from 0 and 1, where the normal numbers are infinite
 GRIDS = (1, 2, 4)  # steps taken at once: three grids tell the order of the error in time
 ROUNDING = 1e3  # units in the last place, after sums over steps
@@ -76,20 +77,29 @@ def linear_level(
     steps = 1 if sde.exact else steps
     width, dt, means = steps * sde.dim, sde.horizon / steps, []
     for replicate in range(REPLICATES):
-        number = seed * REPLICATES + replicate
-        if width > torch.quasirandom.SobolEngine.MAXDIM:
-            generator = torch.Generator(sde.x0.device).manual_seed(number)
-            w = antithetic(generator, points, sde.x0.new_empty(width))
-        else:
-            engine = torch.quasirandom.SobolEngine(width, scramble=True, seed=number)
-            uniform = engine.draw(points, dtype=torch.float64).clamp(EDGE, 1 - EDGE)
-            w = (math.sqrt(2) * torch.erfinv(2 * uniform - 1)).to(sde.x0)
-        x = sde.x0.expand(points, -1)
-        for n, dw in enumerate((w * math.sqrt(dt)).split(sde.dim, 1)):
-            x = sde.step(n * dt, dt, x, dw, shift)
-        means.append(sde.terminal(x).double().mean())
+        ends = []
+        for w in _normal_batches(sde, points, width, seed * REPLICATES + replicate):
+            x = sde.x0.expand(len(w), -1)
+            for n, dw in enumerate((w * math.sqrt(dt)).split(sde.dim, 1)):
+                x = sde.step(n * dt, dt, x, dw, shift)
+            ends.append(sde.terminal(x).double())
+        means.append(torch.cat(ends).mean())
     each = torch.stack(means)
     return Linear(float(each.mean()), float(each.std()) / math.sqrt(REPLICATES))
+
+
+def _normal_batches(sde: ForwardBackwardSDE, points: int, width: int, number: int) -> Iterator[Tensor]:
+    """Standard normal (points, width) in batches: Sobol points scrambled by `number`, or random ones beyond them."""
+    random = torch.Generator(sde.x0.device).manual_seed(number)
+    sobol = width <= torch.quasirandom.SobolEngine.MAXDIM
+    engine = torch.quasirandom.SobolEngine(width, scramble=True, seed=number) if sobol else None
+    for start in range(0, points, SOBOL_BATCH):
+        count = min(SOBOL_BATCH, points - start)
+        if engine is None:
+            yield antithetic(random, count, sde.x0.new_empty(width))
+        else:
+            uniform = engine.draw(count, dtype=torch.float64).clamp(EDGE, 1 - EDGE)
+            yield (math.sqrt(2) * torch.erfinv(2 * uniform - 1)).to(sde.x0)
 
 
 def newton_feynman_kac(

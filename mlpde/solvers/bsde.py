@@ -11,6 +11,7 @@ problems.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -41,7 +42,7 @@ from mlpde.solution import Solution
 
 PATHS = 4096
 PATHS_PER_DIMENSION = 4
-LINEAR_POINTS = 4096  # of each of the Sobol replicates
+LINEAR_POINTS = 4096  # of each of the Sobol replicates, where there are no more paths than by default
 NORMAL_90 = 1.645  # of a one-sided bound of 95 %
 
 
@@ -50,7 +51,8 @@ class BSDE:
     """Backward least squares and Newton-Feynman-Kac.
 
     steps: of the first time grid, a multiple of 4; doubled, up to max_steps, until the error in time is below the
-    statistical one.  paths: of each regression and each estimate, even; None: 4096, or 4 for each dimension.
+    statistical one.  paths: of each regression and each estimate, even; None: 4096, or 4 for each dimension; the points
+    of the linear level grow with them.
     iterations: at most so many rounds of Newton's method on the last grid.
     smoothing: increments over which g is averaged to make a feature (where g depends on the largest or the least
     component alone, over all of them), 0: g at the mean flow; None: where that is no use.
@@ -107,8 +109,10 @@ class BSDE:
         sde = ForwardBackwardSDE(problem, dtype, available(self.device))
         own = None if self.features is None else _own(sde, self.features)
         wall, cpu = time.perf_counter(), time.process_time()
-        paths = self.paths or max(PATHS, PATHS_PER_DIMENSION * problem.dim)
-        linear = linear_level(sde, LINEAR_POINTS, self.steps, seed)
+        usual = max(PATHS, PATHS_PER_DIMENSION * problem.dim)
+        paths = self.paths or usual
+        doublings = max(math.floor(math.log2(paths / usual)), 0)  # Sobol points are even in powers of two
+        linear = linear_level(sde, LINEAR_POINTS * 2**doublings, self.steps, seed)
         state = self._rounds(sde, own, linear, paths, seed, monitor)
         if self.network:
             state = with_network(state, linear, paths, seed)

@@ -107,6 +107,14 @@ def test_a_seed_fixes_the_result_and_another_one_changes_it():
     assert first == again != other
 
 
+def test_more_paths_narrow_the_linear_level_too():
+    few, default, many = (
+        solve(hjb(), BSDE(paths=paths, network=False)).info["linear"] for paths in (1024, None, 16384)
+    )
+    assert few == default
+    assert many["ci95"] < 0.6 * default["ci95"]
+
+
 def test_a_feature_that_is_the_solution_leaves_no_error():
     def exact(t, x):
         return 1 / (1 + ufl.exp(-t - total(x) / 20))
