@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from mlpde.errors import InputError
 from mlpde.files import plain
 
-Display = Callable[[int, int, float, Mapping[str, Any]], None]  # step, total, seconds, figures
+Display = Callable[
+    [int, int | None, float, Mapping[str, Any]], None
+]  # step, total (None: not known), seconds, figures
 
 
 class Monitor:
@@ -46,7 +48,12 @@ class Monitor:
         """Wall-clock seconds of this run and of the ones it continues."""
         return time.monotonic() - self._start
 
-    def update(self, step: int, total: int, **figures: Any) -> None:
+    def doing(self, what: str, step: int) -> None:
+        """Show, after `step` steps of a number that is not known, what is being done; the history keeps nothing."""
+        if self._display is not None:
+            self._display(step, None, self.seconds, {"doing": what})
+
+    def update(self, step: int, total: int | None, **figures: Any) -> None:
         """Record a step of `total`: `loss=`, `residual=` (the independent one), ... become a row of the history."""
         self.history.append({"step": int(step), "seconds": self.seconds, **plain(figures)})
         if self._display is not None:

@@ -10,14 +10,15 @@ from typing import Any
 
 LINE_EVERY = 5.0  # seconds
 
-Display = Callable[[int, int, float, Mapping[str, Any]], None]
+Display = Callable[[int, int | None, float, Mapping[str, Any]], None]
 
 
 def figures_text(figures: Mapping[str, Any]) -> str:
-    """ "loss 1.2e-03  residual 3.4e-02": numbers only."""
+    """ "loss 1.2e-03  residual 3.4e-02": numbers only, after what is being done."""
     numbers = {k: v for k, v in figures.items() if isinstance(v, int | float) and not isinstance(v, bool)}
     texts = {k: str(v) if isinstance(v, int) else f"{v:.1e}" for k, v in numbers.items()}
-    return "  ".join(f"{name.replace('_', ' ')} {text}" for name, text in texts.items())
+    doing = [figures["doing"]] if "doing" in figures else []
+    return "  ".join([*doing, *(f"{name.replace('_', ' ')} {text}" for name, text in texts.items())])
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def displays() -> Iterator[Callable[[str], Display]]:
         def bar(label: str) -> Display:
             task = progress.add_task(label, total=None, figures="")
 
-            def show(step: int, total: int, seconds: float, figures: Mapping[str, Any]) -> None:
+            def show(step: int, total: int | None, seconds: float, figures: Mapping[str, Any]) -> None:
                 progress.update(task, completed=step, total=total, figures=figures_text(figures))
 
             return show
@@ -59,17 +60,21 @@ def displays() -> Iterator[Callable[[str], Display]]:
 
 
 def plain_lines(label: str) -> Display:
-    """The same as lines of text, at most one every LINE_EVERY seconds, and the last step."""
-    last = time.monotonic()
+    """The same as lines of text, at most one every LINE_EVERY seconds, the last step, and what is done first."""
+    last, started = time.monotonic(), False
 
-    def show(step: int, total: int, seconds: float, figures: Mapping[str, Any]) -> None:
-        nonlocal last
-        if step < total and time.monotonic() - last < LINE_EVERY:
+    def show(step: int, total: int | None, seconds: float, figures: Mapping[str, Any]) -> None:
+        nonlocal last, started
+        first = "doing" in figures and not started
+        if not first and step != total and time.monotonic() - last < LINE_EVERY:
             return
-        last = time.monotonic()
-        left = f", about {seconds * (total - step) / step:.0f} s left" if 0 < step < total else ""
+        last, started = time.monotonic(), True
+        of, left = "", ""
+        if total is not None:
+            of = f"/{total}"
+            left = f", about {seconds * (total - step) / step:.0f} s left" if 0 < step < total else ""
         print(
-            f"{label}: step {step}/{total}  {seconds:.0f} s{left}  {figures_text(figures)}",
+            f"{label}: step {step}{of}  {seconds:.0f} s{left}  {figures_text(figures)}",
             file=sys.stderr,
             flush=True,
         )

@@ -9,7 +9,7 @@ steps.  Where the driver is purely quadratic and the first fit with all of it do
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ LEAST_INCREMENT = 1 / 8  # of the part of the driver
 USELESS = 1.05  # a regression that leaves more of the variance than none at all, but for noise, has diverged
 # a network is trained where the linearisation leaves out more statistical errors, and the features more of the variance
 MISSED, UNEXPLAINED = 2.0, 0.25
+Tell = Callable[[str, int], None]  # what is being done, rounds done before
 LAST_ROUND = 100  # seeds are numbered by it
 
 
@@ -87,6 +88,7 @@ def newton_rounds(
     iterations: int,
     seed: int,
     state: State,
+    tell: Tell,
 ) -> Iterator[State]:
     """The states after each round, until one is finished.
 
@@ -97,11 +99,13 @@ def newton_rounds(
     while not state.finished:
         generator = torch.Generator(sde.x0.device).manual_seed(seed * LAST_ROUND + state.round)
         part = min(1.0, state.part + state.increment)
+        tell(f"regression on {state.steps} steps", state.round)
         fit = fit_backward(features, state.steps, paths, generator, state.regression, part)
         solved = math.isfinite(fit.regression.y0) and fit.variance_ratio < USELESS
         estimate = None
         if solved and part == 1.0:
             known = fit.regression.value_and_gradient
+            tell(f"Newton-Feynman-Kac on {state.steps} steps", state.round)
             estimate = newton_feynman_kac(sde, known, state.steps, paths, generator, linear)
             solved = estimate.finite and estimate.ratio < USELESS
         state = replace(state, round=state.round + 1)
@@ -177,7 +181,7 @@ def _tempered(state: State, sde: ForwardBackwardSDE, seed: int) -> State:
     )
 
 
-def with_network(state: State, linear: Linear, paths: int, seed: int) -> State:
+def with_network(state: State, linear: Linear, paths: int, seed: int, tell: Tell) -> State:
     """A finished state with the estimate about its regression and a network for what the features miss.
 
     The same state where the features explain most of the variance, where the linearisation leaves out little beside the
@@ -188,6 +192,7 @@ def with_network(state: State, linear: Linear, paths: int, seed: int) -> State:
     if state.tempering == "used" or little or state.estimate.ratio <= UNEXPLAINED:
         return state
     sde = state.regression.features.sde
+    tell("network for what the features miss", state.round)
     generator = torch.Generator(sde.x0.device).manual_seed(seed * LAST_ROUND + LAST_ROUND - 1)
     known = corrected(sde, state.regression.value_and_gradient, state.steps, paths, generator)
     estimate = newton_feynman_kac(sde, known, state.steps, paths, generator, linear)

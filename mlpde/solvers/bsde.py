@@ -112,10 +112,11 @@ class BSDE:
         usual = max(PATHS, PATHS_PER_DIMENSION * problem.dim)
         paths = self.paths or usual
         doublings = max(math.floor(math.log2(paths / usual)), 0)  # Sobol points are even in powers of two
+        monitor.doing("linear level", 0)
         linear = linear_level(sde, LINEAR_POINTS * 2**doublings, self.steps, seed)
         state = self._rounds(sde, own, linear, paths, seed, monitor)
         if self.network:
-            state = with_network(state, linear, paths, seed)
+            state = with_network(state, linear, paths, seed, monitor.doing)
         assert state.regression is not None and state.estimate is not None
         regression = replace(state.regression, y0=state.estimate.value)
         info = {
@@ -159,12 +160,14 @@ class BSDE:
             state = State(self.steps, needed)
         while True:
             features = features_of(state.smoothing)
-            rounds = newton_rounds(features, linear, paths, self.max_steps, self.iterations, seed, state)
+            rounds = newton_rounds(
+                features, linear, paths, self.max_steps, self.iterations, seed, state, monitor.doing
+            )
             for state in rounds:
                 figures: dict[str, Any] = {"part": state.part, "steps": state.steps}
                 if state.estimate is not None:
                     figures |= {"y0": state.estimate.value, "ci95": state.estimate.ci95, "bias": state.bias}
-                monitor.update(state.round, max(state.round, self.iterations), **figures)
+                monitor.update(state.round, None, **figures)
                 if monitor.due:
                     monitor.checkpoint(*saved(state))
             if state.estimate is not None:

@@ -125,6 +125,19 @@ def test_a_feature_that_is_the_solution_leaves_no_error():
     assert without.info["unknowns"] / (without.info["steps"] - 1) == 23
 
 
+def test_what_is_being_done_is_shown_within_the_rounds():
+    shown = []
+    found = solve(hjb(), BSDE(**QUICK), display=lambda *what: shown.append(what))
+    assert all(total is None for _, total, _, _ in shown)  # nobody knows how many rounds there will be
+    doing = [(step, figures["doing"]) for step, _, _, figures in shown if "doing" in figures]
+    assert doing[:3] == [
+        (0, "linear level"),
+        (0, "regression on 8 steps"),
+        (0, "Newton-Feynman-Kac on 8 steps"),
+    ]
+    assert len(found.info["history"]) == found.info["rounds"]
+
+
 class Interrupted(Exception):
     """As if the machine went down."""
 
