@@ -39,6 +39,28 @@ def means(e: Tensor, w: Tensor, g: Tensor, slope: Tensor, factor: float) -> Tens
     return (rest if bool(rest.var() < e.var()) else e).mean(1)
 
 
+def slopes(y: Tensor, weights: Tensor, w: Tensor, slope: Tensor, factor: float) -> Tensor:
+    """The weighted means (r, p, d) of y (r, p, n, d), whose component i depends on w_i above all.
+
+    weights: (r, p, n), of samples w (r, p, n, d) with grad g; factor: of the density that the weighted samples have.
+    The fields are w_i^k along the axis i, k = 0, 1, 2; r is even, as above.
+    """
+    first = w + factor * slope
+    controls = torch.stack([first, 1 - w * first, 2 * w - w * w * first], -1)
+    plain = torch.einsum("rpn,rpnd->rpd", weights, y)
+    means = torch.einsum("rpn,rpndk->rpdk", weights, controls)
+    y_off, c_off = y - plain[:, :, None], controls - means[:, :, None]
+    matrix = torch.einsum("rpn,rpndk,rpndl->rpdkl", weights, c_off, c_off)
+    right = torch.einsum("rpn,rpndk,rpnd->rpdk", weights, c_off, y_off)
+    found = torch.empty_like(plain)
+    for one, other in ((0, 1), (1, 0)):
+        beta = torch.linalg.lstsq(matrix[other::2].mean(0), right[other::2].mean(0)[..., None]).solution[
+            ..., 0
+        ]
+        found[one::2] = plain[one::2] - (means[one::2] * beta).sum(-1)
+    return found
+
+
 def _controls(w: Tensor, g: Tensor, slope: Tensor, factor: float, along: Tensor) -> Tensor:
     """(r, n, 6) in double precision."""
     g, by_w, by_m = g.double(), (w * slope).sum(-1).double(), (slope @ along).double()
