@@ -29,6 +29,7 @@ MODELS = {
     "network": "mlpde.representation.models:NetworkModel",
     "backward": "mlpde.backward:Backward",
     "backward_regression": "mlpde.representation.regression_model:BackwardRegression",
+    "tempered_expectation": "mlpde.representation.tempered_model:TemperedExpectation",
     "value_at_start": "mlpde.representation.start_value:ValueAtStart",
     "network_modes": "mlpde.representation.network_modes:NetworkModes",
 }

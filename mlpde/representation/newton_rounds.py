@@ -3,7 +3,8 @@
 A round fits u backward under the drift that the last round's f_z gives, and follows fresh paths about the fit.  Where
 this diverges, the driver part * f is solved for a growing part of it, each time from the last one's fit; if that
 diverges too, by smaller increments.  Where the error in time is above the other ones, the next round has twice as many
-steps.  Where the driver is purely quadratic and the first fit with all of it does not settle, tempering is tried.
+steps.  Where the driver is purely quadratic and the first fit with all of it does not settle, or none is found,
+tempering is tried.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class State:
     `driver_curvature`.  apart: how far y0 by regression is away beyond both statistical errors.
     diverged: no increment was small enough, this is the best of the rounds.
     best: of the rounds with all of the driver, the one with the least `width`.
-    tempering: of `formulation/tempering.py`; where it was "used" the estimate is its, and apart is what it says.
+    tempering: of `formulation/tempering.py`; where it was "used" the estimate is its, and apart is what it says; there
+    may be no regression.
     network: the estimate is about the regression and a network for its residual, see `with_network`.
     """
 
@@ -93,7 +95,7 @@ def newton_rounds(
     """The states after each round, until one is finished.
 
     iterations: rounds with all of the driver, before the grid is refined because they do not settle.
-    Where even small parts of the driver diverge, the last state has no estimate.
+    Where even small parts of the driver diverge, and tempering does not fit, the last state has no estimate.
     """
     sde = features.sde
     while not state.finished:
@@ -142,6 +144,8 @@ def newton_rounds(
             state, best = half, state.best
             if state.increment < LEAST_INCREMENT:
                 state = replace(best or state, round=state.round, finished=True, diverged=True)
+                if state.estimate is None and not state.tempering:
+                    state = _tempered(state, sde, seed)
         yield state
 
 
@@ -161,22 +165,24 @@ def _next(state: State, estimate: Estimate, newton: bool, most_steps: int, itera
 
 
 def _tempered(state: State, sde: ForwardBackwardSDE, seed: int) -> State:
-    """Finished by the estimate of tempering, if that fits the driver and is narrower than the state's."""
+    """Finished by the estimate of tempering, if that fits the driver and is narrower than what the state has."""
     state, a = replace(state, tempering="tried"), quadratic(sde)
     found = None if a is None else tempered(sde, a, seed)
-    if found is None or not found.ci95 + found.apart < state.width:
+    if a is None or found is None or not found.ci95 + found.apart < state.width:
         return state
-    assert state.estimate is not None
-    estimate = state.estimate._replace(
-        value=found.value, ci95=found.ci95, in_time=0.0, z0=found.z0, z0_error=found.z0_error
-    )
+    left = state.estimate or Estimate(0.0, 0.0, 0.0, 0.0, 0.0, found.z0, found.z0_error)
     return replace(
         state,
-        estimate=estimate,
+        part=1.0,
+        estimate=left._replace(
+            value=found.value, ci95=found.ci95, in_time=0.0, z0=found.z0, z0_error=found.z0_error
+        ),
         change=0.0,
         remainder=0.0,
+        sign=-1 if a > 0 else 1,
         apart=found.apart,
         finished=True,
+        diverged=False,
         tempering="used",
     )
 
@@ -187,9 +193,11 @@ def with_network(state: State, linear: Linear, paths: int, seed: int, tell: Tell
     The same state where the features explain most of the variance, where the linearisation leaves out little beside the
     statistical error, and where the network does not help.
     """
+    if state.tempering == "used":
+        return state
     assert state.estimate is not None and state.regression is not None
     little = state.remainder <= MISSED * state.estimate.ci95
-    if state.tempering == "used" or little or state.estimate.ratio <= UNEXPLAINED:
+    if little or state.estimate.ratio <= UNEXPLAINED:
         return state
     sde = state.regression.features.sde
     tell("network for what the features miss", state.round)

@@ -4,9 +4,9 @@ The linear level E g(X_T) by Sobol points; least squares backward in time; then 
 fresh paths, whose error is quadratic in that of the regression; for strong drivers -(a / 2) |z|^2 by tempering.  Where
 the features miss too much, a network is trained for the residual, and Newton-Feynman-Kac taken about both.
 Beside the statistical interval stands a bias indicator from independent sources: two time grids, one more iterate, the
-two estimators, and what the regression leaves of the variance.  Sources: see `representation/backward_regression.py`;
-Pardoux and Peng 1990, doi:10.1016/0167-6911(90)90082-6; E, Han, Jentzen 2017, doi:10.1007/s40304-017-0117-6 for the
-problems.
+two estimators, and what the regression leaves of the variance; of tempering, what more moves change
+beyond chance.  Sources: see `representation/backward_regression.py`; Pardoux and Peng 1990,
+doi:10.1016/0167-6911(90)90082-6; E, Han, Jentzen 2017, doi:10.1007/s40304-017-0117-6 for the problems.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from mlpde.errors import InputError
 from mlpde.formulation.control_bounds import Bounds, two_pieces
 from mlpde.formulation.feynman_kac import NORMAL_95, Estimate, Linear, antithetic, linear_level
 from mlpde.formulation.stochastic import ForwardBackwardSDE
+from mlpde.formulation.tempering import quadratic
 from mlpde.monitor import Monitor
 from mlpde.optimize.device import available
 from mlpde.problem import SemilinearParabolic
@@ -37,6 +38,7 @@ from mlpde.representation.regression_features import (
     smoothed_terminal,
 )
 from mlpde.representation.regression_model import BackwardRegression
+from mlpde.representation.tempered_model import TemperedExpectation
 from mlpde.settings import chosen, whole
 from mlpde.solution import Solution
 
@@ -99,7 +101,7 @@ class BSDE:
     def solve(
         self, problem: SemilinearParabolic, *, seed: int = 0, monitor: Monitor | None = None
     ) -> Solution:
-        """y0 with interval and bias in info["quantities"], and u(t, x) where the paths from x0 go.
+        """y0 with interval and bias in info["quantities"], and u(t, x) where paths from x0 go (tempering: anywhere).
 
         Raises InputError where the problem does not fit, see `ForwardBackwardSDE`, or the iteration diverges.
         """
@@ -117,22 +119,22 @@ class BSDE:
         state = self._rounds(sde, own, linear, paths, seed, monitor)
         if self.network:
             state = with_network(state, linear, paths, seed, monitor.doing)
-        assert state.regression is not None and state.estimate is not None
-        regression = replace(state.regression, y0=state.estimate.value)
+        assert state.estimate is not None
+        model = _model(sde, state, state.estimate, seed)
+        regression = model.regression if isinstance(model, BackwardRegression) else None
+        bounds = regression_bounds(regression, _generator(sde, seed)) if regression else None
         info = {
             "seconds": time.perf_counter() - wall,
             "cpu_seconds": time.process_time() - cpu,
             "compile_seconds": cpu - start,
-            "unknowns": regression.coefficients.numel(),
+            "unknowns": regression.coefficients.numel() if regression else 0,
             "seed": seed,
             "history": monitor.history,
-            "quantities": {"y0": _quantity(state, regression_bounds(regression, _generator(sde, seed)))},
+            "quantities": {"y0": _quantity(state, bounds)},
             **_statistics(sde, state, state.estimate, linear),
             "warnings": self._warnings(state, state.estimate),
         }
-        return Solution(
-            self.name, repr(self), problem.fields, BackwardRegression(regression), None, info, problem
-        )
+        return Solution(self.name, repr(self), problem.fields, model, None, info, problem)
 
     def _rounds(
         self, sde: ForwardBackwardSDE, own: Any, linear: Linear, paths: int, seed: int, monitor: Monitor
@@ -177,7 +179,7 @@ class BSDE:
                     "bsde: the iteration diverges, however slowly the driver is put in: more paths=..., steps=... or "
                     "features=... may help"
                 )
-            state = State(self.steps, SMOOTHING, state.round)
+            state = State(self.steps, SMOOTHING, state.round, tempering=state.tempering)
 
     def _warnings(self, state: State, estimate: Estimate) -> list[str]:
         found = []
@@ -186,17 +188,23 @@ class BSDE:
                 "the iteration diverges for the whole driver, however slowly it is put in: y0 is that of the best "
                 "round; more paths or features may help"
             )
-        if state.tempering == "used" and state.regression is not None:
-            off = abs(state.regression.y0 - estimate.value)
-            found.append(
-                f"only y0 is by tempering: u at other points is that of the regression, whose y0 is {off:.1e} off"
-            )
         if state.bias > estimate.ci95:
             found.append(
                 f"the bias indicator {state.bias:.1e} is above the statistical error {estimate.ci95:.1e}: "
                 f"{_source(state)}"
             )
         return found
+
+
+def _model(
+    sde: ForwardBackwardSDE, state: State, estimate: Estimate, seed: int
+) -> BackwardRegression | TemperedExpectation:
+    """u(t, x) by what y0 is by, with that y0."""
+    a = quadratic(sde)
+    if state.tempering == "used" and a is not None:
+        return TemperedExpectation(sde, a, seed, estimate.value, estimate.z0)
+    assert state.regression is not None
+    return BackwardRegression(replace(state.regression, y0=estimate.value))
 
 
 def _generator(sde: ForwardBackwardSDE, seed: int) -> torch.Generator:
