@@ -177,7 +177,7 @@ class BSDE:
             if self.smoothing is not None or state.smoothing:
                 raise InputError(
                     "bsde: the iteration diverges, however slowly the driver is put in: more paths=..., steps=... or "
-                    "features=... may help"
+                    "features=... may help, unless u is infinite before T"
                 )
             state = State(self.steps, SMOOTHING, state.round, tempering=state.tempering)
 
@@ -186,7 +186,7 @@ class BSDE:
         if state.diverged:
             found.append(
                 "the iteration diverges for the whole driver, however slowly it is put in: y0 is that of the best "
-                "round; more paths or features may help"
+                "round; more paths or features may help, unless u is infinite before T"
             )
         if state.bias > estimate.ci95:
             found.append(
