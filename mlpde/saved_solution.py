@@ -30,6 +30,7 @@ MODELS = {
     "backward": "mlpde.backward:Backward",
     "backward_regression": "mlpde.representation.regression_model:BackwardRegression",
     "tempered_expectation": "mlpde.representation.tempered_model:TemperedExpectation",
+    "stored_numbers": "mlpde.representation.value_in_time:StoredNumbers",
     "value_at_start": "mlpde.representation.start_value:ValueAtStart",
     "network_modes": "mlpde.representation.network_modes:NetworkModes",
 }

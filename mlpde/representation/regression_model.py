@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mlpde.errors import InputError
+from mlpde.formulation.torch_expression import Alpha
 from mlpde.representation.regression_features import Regression, Scale
-
-Alpha = tuple[int, ...]
+from mlpde.representation.value_in_time import StoredNumbers, jets_in_time
 
 
 @dataclass(frozen=True)
@@ -29,57 +28,23 @@ class BackwardRegression:
     local: ClassVar[bool] = True  # no error over a domain can be stated
 
     def jets(self, points: np.ndarray, derivatives: Iterable[Alpha]) -> dict[Alpha, np.ndarray]:
-        """Value () and first derivatives in space (i,), each (n, 1), at points (n, d + 1) with the time last."""
-        derivatives, sde = list(derivatives), self.regression.features.sde
-        if any(len(alpha) > 1 or max(alpha, default=0) >= sde.dim for alpha in derivatives):
-            raise InputError(
-                "a BSDE solution offers its value and its gradient in space, no other derivatives"
-            )
-        value, gradient = np.empty(len(points)), np.empty((len(points), sde.dim))
-        for t in np.unique(points[:, -1]):
-            rows = points[:, -1] == t
-            x = torch.as_tensor(points[rows, :-1]).to(sde.x0)
-            value[rows], gradient[rows] = (
-                part.cpu().numpy() for part in self.regression.between(float(t), x)
-            )
-            lost = np.flatnonzero(rows)[~self.regression.reached(float(t), x).cpu().numpy()]
-            value[lost], gradient[lost] = np.nan, np.nan
-        return {alpha: (gradient[:, alpha[0]] if alpha else value)[:, None] for alpha in derivatives}
+        """As `jets_in_time`."""
+
+        def at(t: float, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            lost = ~self.regression.reached(t, x)
+            value, gradient = self.regression.between(t, x)
+            return value.masked_fill(lost, torch.nan), gradient.masked_fill(lost[:, None], torch.nan)
+
+        return jets_in_time(self.regression.features.sde, at, points, derivatives)
 
     def state(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
         """The coefficients and scales; g, which is among the features, is text of the case."""
         return arrays_of(self.regression), {}
 
     @classmethod
-    def from_state(cls, arrays: Mapping[str, NDArray], settings: Mapping[str, Any]) -> StoredRegression:
+    def from_state(cls, arrays: Mapping[str, NDArray], settings: Mapping[str, Any]) -> StoredNumbers:
         """Without the features, which are made from the case's own terminal value."""
-        return StoredRegression(dict(arrays))
-
-
-@dataclass(frozen=True)
-class StoredRegression:
-    """What is left of a BackwardRegression without its case: the numbers, which are no function."""
-
-    arrays: Mapping[str, NDArray]
-
-    kind: ClassVar[str] = BackwardRegression.kind
-    local: ClassVar[bool] = True
-
-    def jets(self, points: np.ndarray, derivatives: Iterable[Alpha]) -> dict[Alpha, np.ndarray]:
-        """InputError, at any points."""
-        raise InputError(
-            "a loaded BSDE solution cannot be evaluated: its features are functions of the case; solve the case again "
-            "(quantities and info have the value, its interval and bias)"
-        )
-
-    def state(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
-        """The arrays."""
-        return dict(self.arrays), {}
-
-    @classmethod
-    def from_state(cls, arrays: Mapping[str, NDArray], settings: Mapping[str, Any]) -> StoredRegression:
-        """From what `state` gave."""
-        return cls(dict(arrays))
+        return StoredNumbers(dict(arrays))
 
 
 def arrays_of(regression: Regression) -> dict[str, NDArray]:

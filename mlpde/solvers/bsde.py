@@ -40,7 +40,7 @@ from mlpde.representation.regression_features import (
 from mlpde.representation.regression_model import BackwardRegression
 from mlpde.representation.tempered_model import TemperedExpectation
 from mlpde.settings import chosen, whole
-from mlpde.solution import Solution
+from mlpde.solution import Model, Solution
 
 PATHS = 4096
 PATHS_PER_DIMENSION = 4
@@ -196,9 +196,7 @@ class BSDE:
         return found
 
 
-def _model(
-    sde: ForwardBackwardSDE, state: State, estimate: Estimate, seed: int
-) -> BackwardRegression | TemperedExpectation:
+def _model(sde: ForwardBackwardSDE, state: State, estimate: Estimate, seed: int) -> Model:
     """u(t, x) by what y0 is by, with that y0."""
     a = quadratic(sde)
     if state.tempering == "used" and a is not None:

@@ -210,7 +210,7 @@ def test_strong_quadratic_drivers_are_tempered(strength):
     assert len(solution.info["z0"]["value"]) == 100
 
 
-def test_where_the_iteration_diverges_u_is_tempered_at_every_point():
+def test_where_the_iteration_diverges_u_is_tempered_at_every_point(tmp_path):
     """u(t, x) = (sum of v(t, x_i)) / sqrt(d) by quadrature; no regression is found for terminal values this steep."""
     dim, strength = 5, 50.0
     terminal = lambda x: total(ufl.as_vector([ufl.cos(x[i]) for i in range(dim)])) / math.sqrt(dim)  # noqa: E731
@@ -238,6 +238,10 @@ def test_where_the_iteration_diverges_u_is_tempered_at_every_point():
         np.testing.assert_allclose(solution(points, t), value, atol=0.01)
         off = np.linalg.norm(solution.gradient(points, t) - slope, axis=1) / np.linalg.norm(slope, axis=1)
         assert np.median(off) < 0.2
+    loaded = Solution.load(solution.save(tmp_path / "saved"))
+    assert loaded.quantities["y0"] == y0
+    with pytest.raises(InputError, match="solve the case again"):
+        loaded(points, 0.5)
     assert np.array_equal(solution(points, 0.5), solution(points, 0.5))
     np.testing.assert_allclose(solution(points, 1.0), np.cos(points).sum(1) / math.sqrt(dim), rtol=1e-5)
     np.testing.assert_allclose(solution.gradient(points, 1.0), -np.sin(points) / math.sqrt(dim), atol=1e-5)
