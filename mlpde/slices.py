@@ -1,8 +1,8 @@
 """What can be seen of a function where no mesh exists: its values along a line and on a plane.
 
 In a Box or a Ball the line is the diagonal through the centre, the plane that of x0 and x1 through the centre.  On the
-whole space it is the line along which all components grow alike, through x0, at half time: as far as the paths from x0
-go until then.
+whole space it is a line at half time along which all components grow alike, through a path from x0, which is where u is
+known: in many dimensions no path comes near x0 again.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from mlpde.solution import Array, Solution
 TITLES = {
     "diagonal": "along the diagonal",
     "plane": "on the plane of x0 and x1",
-    "ray": "along x0 + s (1, ..., 1) at half time",
+    "ray": "along a path at half time + s (1, ..., 1) / sqrt(d)",
 }
 COORDINATES = {
     "diagonal": ("distance from the centre",),
     "plane": ("x0", "x1"),
-    "ray": ("distance from x0",),
+    "ray": ("s",),
 }
-PATHS, STEPS = 256, 8  # from x0, that tell how long the ray is
+PATHS, STEPS = 256, 8  # from x0, that tell where the ray is and how long
+LONG = 2.0  # standard deviations of the paths along it
+FEWEST = 5  # points of it with a value, else it is left out
 ON_LINE, ON_PLANE = 201, 61  # points in a direction
 ON_RAY = 41  # where a point may take a tenth of a second, by tempering
 
@@ -42,16 +44,18 @@ def ray(solutions: Mapping[str, Solution], problem: SemilinearParabolic) -> Fiel
     known = {label: one for label, one in solutions.items() if one.model.kind != "value_at_start"}
     if not known:
         return None
-    x0 = np.array(problem.x0)
-    distance = np.linspace(-1, 1, ON_RAY)[:, None] * _reach(problem)
-    points = x0 + distance / np.sqrt(problem.dim)
-    cells = np.stack([np.arange(ON_RAY - 1), np.arange(1, ON_RAY)], axis=1)
+    centre, half = _middle(problem)
+    distance = np.linspace(-1, 1, ON_RAY)[:, None] * half
+    points = centre + distance / np.sqrt(problem.dim)
     found = {label: one.values(points, [problem.horizon / 2])[0] for label, one in known.items()}
+    if max(int(np.isfinite(v).sum()) for values in found.values() for v in values.values()) < FEWEST:
+        return None
+    cells = np.stack([np.arange(ON_RAY - 1), np.arange(1, ON_RAY)], axis=1)
     return compared(found, distance, cells)
 
 
-def _reach(problem: SemilinearParabolic) -> float:
-    """The median distance from x0 at half time."""
+def _middle(problem: SemilinearParabolic) -> tuple[Array, float]:
+    """Of the paths from x0 at half time the one in the middle along (1, ..., 1), (d,), and how far they go there."""
     import torch
 
     from mlpde.formulation.stochastic import ForwardBackwardSDE
@@ -61,7 +65,8 @@ def _reach(problem: SemilinearParabolic) -> float:
     for n in range(STEPS):
         dw = torch.randn(x.shape, generator=random, dtype=x.dtype) * dt**0.5
         x = sde.step(n * dt, dt, x, dw)
-    return float((x - sde.x0).norm(dim=1).median())
+    along = x.sum(1) / problem.dim**0.5
+    return x[(along - along.mean()).abs().argmin()].numpy(), LONG * float(along.std())
 
 
 def plane(solutions: Mapping[str, Solution], domain: Any) -> Fields:

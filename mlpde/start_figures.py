@@ -60,6 +60,11 @@ def settling_figure(metrics: Metrics) -> Figure | None:
     told = {label: rows for label, rows in told.items() if len(rows) > 1}
     if not told:
         return None
+    for row in metrics["solutions"]:
+        y0, rows = row["quantities"].get(NAME), told.get(row["label"], [])
+        if row["info"].get("history") is first.get(row["label"]) and rows and isinstance(y0, Mapping):
+            if y0["value"] != rows[-1][NAME]:  # a last correction
+                rows.append({"step": rows[-1]["step"] + 1, NAME: y0["value"], "ci95": y0["ci95"]})
     figure = Figure(figsize=(5, 3.2), layout="constrained")
     axes, palette = figure.subplots(), colours(list(told))
     for label, rows in told.items():

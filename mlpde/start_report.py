@@ -75,7 +75,7 @@ def start_sentence(runs: list[Any], metrics: Mapping[str, Any]) -> str:
     if known:
         text += f"; its difference to the {known[1]} is {differences(runs, known[0])}"
     if cells[4] != "–":
-        text += f", while the nonlinearity is worth {cells[4]}"
+        text += f", while E g, which knows nothing of the driver, is {cells[4]} off"
     return text + "."
 
 

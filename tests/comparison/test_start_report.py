@@ -82,7 +82,7 @@ def test_against_the_exact_value(tmp_path, constants):
     assert (tmp_path / "out" / "slices" / "ray.vtu").exists()
     text = (tmp_path / "out" / "report.md").read_text()
     assert "Value at (0, x0)" in text
-    assert "the nonlinearity is worth 25 %" in text
+    assert "E g, which knows nothing of the driver, is 25 % off" in text
     loaded = Solution.load(tmp_path / "out" / "solutions" / "guess-seed1")
     assert loaded.quantities["y0"]["value"] == pytest.approx(40.08)
     assert loaded(np.ones((2, DIM)), t=0.5) == pytest.approx(40.08)
