@@ -24,6 +24,7 @@ from mlpde.representation.subdivision import Subdivision
 START = 1 / 6  # of the unknowns that are allowed, at most, before anything is divided
 MOST = 0.9  # of the sum of eta^2
 LOCAL = 0.5  # of the subdomains, at most, hold that: else uniform refinement does as well
+FEW = 9  # subdomains, below which neither this nor the gain tells anything
 JUDGES = 64  # points in each subdomain
 GAIN = 0.2  # of the residual, after two rounds: what is resolved falls faster, only singularities do not
 
@@ -62,8 +63,9 @@ def _rounds(
             if other.residual >= found.residual:
                 break
             found, scale = other, smaller
-        residuals.append(found.residual)
         best = min(best, found, key=lambda judged: judged.residual)
+        if len(subdivision.leaves) >= FEW:
+            residuals.append(found.residual)
         if fits.done(best) or (len(residuals) > 2 and residuals[-1] > GAIN * residuals[-3]):
             return best
         marked = _marked(_indicators(fits, subdivision, found))
@@ -78,12 +80,13 @@ def _rounds(
 def _divided(fits: Fits, subdivision: Subdivision, count: int, marked: np.ndarray) -> Subdivision | None:
     """With as many of the marked subdomains divided, the worst first, as the unknowns allow; None if with none."""
     affordable = (fits.settings.max_unknowns / fits.form.components - fits.border) / count
-    while len(marked) and subdivision.divisible:
-        finer = subdivision.divided(marked.tolist())
-        if len(finer.leaves) <= affordable:
-            return finer
-        marked = marked[: len(marked) // 2]
-    return None
+    chosen: list[int] = []
+    finer = None
+    for leaf in marked.tolist() if subdivision.divisible else ():
+        divided = subdivision.divided([*chosen, leaf])
+        if len(divided.leaves) <= affordable:
+            chosen, finer = [*chosen, leaf], divided
+    return finer
 
 
 def _fit(fits: Fits, subdivision: Subdivision, count: int, pair: Pair, report: Callable[..., None]) -> Judged:
@@ -98,7 +101,8 @@ def _fit(fits: Fits, subdivision: Subdivision, count: int, pair: Pair, report: C
     assert found is not None  # what is linear takes no Newton steps that could fail
     found = fits.made[subdivision, count, pair] = found._replace(subdivision=subdivision)
     report(
-        *(len(fits.made),) * 2,
+        len(fits.made),
+        None,
         residual=found.residual,
         unknowns=found.fit.unknowns,
         features=count,

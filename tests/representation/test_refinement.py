@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import ufl
 
-from mlpde import RFM, Solution, case_files
+from geometry import Domain
+from mlpde import RFM, Dirichlet, Field, Problem, Solution, case_files
 from mlpde.exact import exact_solution
 
 
@@ -38,3 +40,24 @@ def test_what_is_rough_everywhere_is_not_divided():
     case = case_files.load("poisson_high_frequency")
     solution = RFM(features=50, max_unknowns=1000, tolerance=1e-12).solve(case.problem)
     assert solution.info["divided"] == 0
+
+
+def test_a_peak_in_space_is_found_from_one_subdomain():
+    """The start has a single one, which holds all of the residual whatever the solution is."""
+
+    def cube(model):
+        model.occ.addBox(0, 0, 0, 1, 1, 1)
+        model.occ.synchronize()
+        model.addPhysicalGroup(2, [tag for _, tag in model.getEntities(2)], name="sides")
+
+    def exact(x):
+        return ufl.exp(-60 * sum((x[i] - c) ** 2 for i, c in enumerate((0.3, 0.35, 0.25))))
+
+    def weak_form(u, v, omega):
+        return (ufl.inner(ufl.grad(u), ufl.grad(v)) + ufl.div(ufl.grad(exact(omega.x))) * v) * omega.dx
+
+    problem = Problem(
+        Domain(3, cube, size=0.3), Field("u"), weak_form, dirichlet=Dirichlet("all", exact), exact=exact
+    )
+    info = RFM(features=100, activation="sin", scale=3.0, max_unknowns=2500).solve(problem).info
+    assert info["divided"] >= 1
