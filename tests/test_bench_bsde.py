@@ -65,6 +65,6 @@ def test_times_are_taken_in_turn():
 
 
 def test_the_settings_asked_are_the_published_ones():
-    for name, settings, by_hand, _ in bsde_deep.ASKED:
+    for name, settings, by_hand, *_ in bsde_deep.ASKED:
         assert isinstance(settings, DeepBSDE) and settings.time_steps == by_hand.steps
         assert bsde_deep.BY_NAME[name].problem().dim == by_hand.dim == 100

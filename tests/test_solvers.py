@@ -170,7 +170,7 @@ SLOW = {
     *(("heat2d_cg", n) for n in ("fem", "rfm")),  # the reference takes the time
     *((case, "rfm") for case in ("bracket_3d", "heated_fins", "hjb_2d", "membrane", "plate_with_holes")),
     ("poisson2d_c", "wan"),
-    ("stokes_driven", "rfm"),
+    *((case, "rfm") for case in ("stokes_driven", "poisson2d_c", "heat_square", "burgers_1d")),
     ("bracket_3d", "pinn"),
     *(
         (case, n)
@@ -270,7 +270,14 @@ QUICK_AT_START = {
 }
 
 
-@pytest.mark.parametrize(("case", "name"), [(case, name) for case in AT_START for name in AT_START[case]])
+@pytest.mark.parametrize(
+    ("case", "name"),
+    [
+        pytest.param(case, name, marks=pytest.mark.slow if case == "two_rates" else ())
+        for case in AT_START
+        for name in AT_START[case]
+    ],
+)
 def test_the_value_at_the_start(case, name):
     loaded = case_files.load(case)
     known = exact_solution(loaded).quantities["y0"] if loaded.problem.exact else loaded.published["y0"][0]

@@ -225,7 +225,7 @@ def test_a_cache_that_cannot_be_written(mlpde, tmp_path, monkeypatch, command):
 
 
 def test_interrupted_by_ctrl_c(mlpde, monkeypatch):
-    monkeypatch.setattr(local, "run_here", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(local, "run_here", lambda *_: signal.raise_signal(signal.SIGINT))
     code, _, err = mlpde(*SWEEP)
     assert code == 130 and "stopped: 0 of 2 runs are done; the same command makes the others" in err
 

@@ -21,7 +21,9 @@ from mlpde.formulation import stein_controls
 from mlpde.formulation.compiled_function import gradient_of
 
 Tensor = torch.Tensor
-STEPS = 200  # of the factor, at most: where the expectation is infinite they would never end
+STEPS = (
+    100  # of the factor, at most: where the expectation is infinite they would never end; 4 to 20 are usual
+)
 EFFECTIVE = 0.7  # share of the samples that the weights of a step may leave
 ACCEPTED = 0.8  # share of the Hamiltonian moves that their step length is adapted to
 LENGTHS = (2.0, 8.0)  # changes of length, in units of those of a Gaussian vector

@@ -40,7 +40,9 @@ class Interrupted(Exception):
     [
         {"conditions": "multipliers", "iterations": 6},
         {"conditions": "hard", "optimizer": "broyden", "iterations": 300},
-        {"conditions": "multipliers", "optimizer": "broyden", "iterations": 400},
+        pytest.param(
+            {"conditions": "multipliers", "optimizer": "broyden", "iterations": 400}, marks=pytest.mark.slow
+        ),
         {"conditions": "multipliers", "optimizer": "lbfgs", "iterations": 400},
         {"conditions": "penalty", "sampling": "random", "iterations": 300},
     ],
