@@ -215,7 +215,7 @@ def relative_residual(
     """How well the equations hold at the points: 0 perfectly, 1 not at all; independent of units.
 
     The largest over all equations of rms(r) / (rms(data) + sum over terms of rms(c) size(D^alpha u)), where the size of
-    D^alpha u is taken inside the domain (`_sizes`): so a condition u = 0 is measured against u, no flux against the
+    D^alpha u is taken inside the domain (`sizes`): so a condition u = 0 is measured against u, no flux against the
     gradient.  The components `free` are determined up to a constant, which does not count: a large one would hide all.
 
     direction: a function w that is judged in place of u, in the equations linearised about u, without data: near 0 if
@@ -229,17 +229,9 @@ def residual_scales(
     located: Sequence[Located], state: State, free: Sequence[int] = (), direction: State | None = None
 ) -> list[tuple[Tensor, Tensor]]:
     """The residuals (n, K) at every part, and what `relative_residual` measures those of each equation by, (K,)."""
-    judged = state if direction is None else direction
-    derivatives = set().union(*(side.rows.derivatives for part in located for side in part.sides)) | {()}
-    inside = [part for part in located if part.rows.kind == "interior"]
-    derivatives |= {(i,) for i in range(inside[0].points.shape[1])}
     parts = []
     with torch.no_grad():
-        points = torch.cat([part.points for part in inside])
-        found = [judged(part, derivatives) for part in inside]
-        values = {alpha: torch.cat([jets[alpha] for jets in found]) for alpha in derivatives}
-        values[()][:, list(free)] -= values[()][:, list(free)].mean(0)
-        size = _sizes(values, float((points.amax(0) - points.amin(0)).max()))
+        size = sizes(located, state if direction is None else direction, free)
         for part in located:
             residual = torch.zeros((len(part.points), part.rows.equations), dtype=part.points.dtype)
             data, scale = residual.clone(), residual.new_zeros(part.rows.equations)
@@ -259,17 +251,25 @@ def residual_scales(
     return parts
 
 
-def _sizes(values: Jets, extent: float) -> list[Tensor]:
-    """How large the derivatives of each order are, (M,) for every order up to the highest.
+def sizes(located: Sequence[Located], state: State, free: Sequence[int] = ()) -> list[Tensor]:
+    """How large the derivatives of each order are inside, (M,) for every order up to the highest of the equations.
 
     In all directions together, and not below the size of the lower orders over the domain's extent: u = x satisfies
     u_xx = 0 and u_y = 0 up to rounding, which is to be measured against u.
     """
-    sizes: list[Tensor] = []
+    derivatives = set().union(*(side.rows.derivatives for part in located for side in part.sides)) | {()}
+    inside = [part for part in located if part.rows.kind == "interior"]
+    points = torch.cat([part.points for part in inside])
+    derivatives |= {(i,) for i in range(points.shape[1])}
+    jets = [state(part, derivatives) for part in inside]
+    values = {alpha: torch.cat([one[alpha] for one in jets]) for alpha in derivatives}
+    values[()][:, list(free)] -= values[()][:, list(free)].mean(0)
+    extent = float((points.amax(0) - points.amin(0)).max())
+    found: list[Tensor] = []
     for order in range(max(map(len, values)) + 1):
         square = torch.stack([_rms(v).square() for alpha, v in values.items() if len(alpha) == order]).sum(0)
-        sizes.append(torch.sqrt(square + (sizes[-1] / extent).square()) if sizes else torch.sqrt(square))
-    return sizes
+        found.append(torch.sqrt(square + (found[-1] / extent).square()) if found else torch.sqrt(square))
+    return found
 
 
 def _rms(values: Tensor) -> Tensor:

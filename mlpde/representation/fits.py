@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mlpde.formulation.residual import StrongForm
-from mlpde.formulation.sampling import Located, collocate, lattice, relative_residual
+from mlpde.formulation.sampling import Located, collocate, lattice, relative_residual, sizes
 from mlpde.formulation.space_time import SpaceTime
 from mlpde.formulation.time_blocks import continued
 from mlpde.optimize.least_squares import RowGroup
@@ -24,7 +24,7 @@ from mlpde.representation.fitting import Ansatz, Fit, fit
 from mlpde.representation.hole_functions import HoleFunction
 from mlpde.representation.partition_of_unity import PartitionOfUnity
 from mlpde.representation.random_features import CORNER_FEATURES, RandomFeatures
-from mlpde.representation.sharp_windows import continuity
+from mlpde.representation.sharp_windows import continuity, relative_jump
 from mlpde.representation.subdivision import Subdivision
 
 POINTS_PER_FEATURE = 1.3  # fewer points than this make a subdomain's least squares nearly singular
@@ -32,6 +32,7 @@ HOLE_FEATURES = (10, 20)  # with each hole function, at least and at most
 BORDER = 700  # columns with hole functions, at most: they are part of every subdomain's QR
 HELD_OUT = 2000  # independent points that judge a solution
 DECIDED = 1e-3  # a residual below shows which of two fits is better; above, nothing is resolved yet
+NEAR = 10.0  # residuals of the least one: worse fits show their own errors alone
 
 
 class Judged(NamedTuple):
@@ -150,6 +151,12 @@ class Fits:
             self.failures += 1
             return None
         residual = relative_residual(self.judges, found.state, self.form.free)
+        if joints:  # what jumps may hold in every subdomain and be no solution
+            size = sizes(self.judges, found.state, self.form.free)
+            jump = relative_jump(
+                found.features, found.coefficients[0], self.form.order, self.domain.contains, size
+            )
+            residual = max(residual, jump)
         sample = sampled(self.judges, found.state, residual, self.form.free)
         return Judged(found, residual, scale, adaptations, sample)
 
@@ -169,7 +176,7 @@ class Fits:
         return continuity(features, form.order, form.components, per_direction, domain.contains)
 
     def errors(self, found: Judged) -> dict[str, float]:
-        """The estimated error of every field by the other fits, those that resolve the solution if there are any."""
+        """The estimated error of every field by the other fits that resolve the solution, else the best of them."""
         samples = [f.sample for f in self.made.values() if f is not None and f.sample is not found.sample]
         if not samples:
             return {}
@@ -177,8 +184,9 @@ class Fits:
         if isinstance(self.domain, SpaceTime):
             times = torch.cat([p.points[:, -1] for p in self.judges if p.rows.kind == "interior"])
             final = times == self.domain.end
-        resolved = [sample for sample in samples if sample.residual <= DECIDED]
-        return estimated_errors(found.sample, resolved or samples, self.fields, final)
+        enough = max(DECIDED, NEAR * min(sample.residual for sample in samples))
+        near = [sample for sample in samples if sample.residual <= enough]
+        return estimated_errors(found.sample, near, self.fields, final)
 
     def done(self, found: Judged) -> bool:
         """Whether the estimated error, or without one the residual, is below the tolerance."""

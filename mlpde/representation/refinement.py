@@ -24,7 +24,8 @@ from mlpde.representation.subdivision import Subdivision
 START = 1 / 6  # of the unknowns that are allowed, at most, before anything is divided
 MOST = 0.9  # of the sum of eta^2
 LOCAL = 0.5  # of the subdomains, at most, hold that: else uniform refinement does as well
-FEW = 9  # subdomains, below which neither this nor the gain tells anything
+FEW = 9  # subdomains, below which this tells nothing
+RESOLVED = 0.1  # a residual above tells nothing of the gain
 JUDGES = 64  # points in each subdomain
 GAIN = 0.2  # of the residual, after two rounds: what is resolved falls faster, only singularities do not
 
@@ -54,6 +55,7 @@ def _rounds(
     """
     activation, scale = best.fit.features.activation, best.scale
     residuals: list[float] = []
+    asked = False  # whether it is local
     while True:
         found = _fit(fits, subdivision, count, (activation, scale), report)
         for smaller in other_scales(fits.settings, None, activation, scale, upwards=False):
@@ -64,13 +66,15 @@ def _rounds(
                 break
             found, scale = other, smaller
         best = min(best, found, key=lambda judged: judged.residual)
-        if len(subdivision.leaves) >= FEW:
+        if found.residual <= RESOLVED:
             residuals.append(found.residual)
         if fits.done(best) or (len(residuals) > 2 and residuals[-1] > GAIN * residuals[-3]):
             return best
         marked = _marked(_indicators(fits, subdivision, found))
-        if len(residuals) == 1 and len(marked) > LOCAL * len(subdivision.leaves):
-            return best
+        if not asked and len(subdivision.leaves) >= FEW:
+            asked = True
+            if len(marked) > LOCAL * len(subdivision.leaves):
+                return best
         finer = _divided(fits, subdivision, count, marked)
         if finer is None:
             return best

@@ -6,7 +6,7 @@ derivative where they are of second order (C0 and C1 rows of Chen, Chi, E, Yang,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from mlpde.representation.partition_of_unity import Alpha, Cover, PartitionOfUni
 from mlpde.representation.random_features import RandomFeatures
 
 SCALE = 100.0  # of the rows, as in `assembled`
+JUDGES = 7  # points in each direction of a face that judge the jumps
 
 
 class _Term(NamedTuple):
@@ -64,6 +65,41 @@ def continuity(
         matrix *= SCALE / matrix.abs().amax(dim=1, keepdim=True)
         groups.append(RowGroup(blocks, matrix, matrix.new_zeros(len(matrix))))
     return groups
+
+
+def relative_jump(
+    features: RandomFeatures,
+    coefficients: torch.Tensor,
+    order: Callable[[int, int], int],
+    inside: Callable[[np.ndarray], np.ndarray],
+    sizes: Sequence[torch.Tensor],
+) -> float:
+    """The largest over the components of rms [u_m] / size(u_m) and rms [d u_m / dn] / size(grad u_m) on all faces.
+
+    sizes: (M,) of the values and of the gradients.  [d u_m / dn] counts where `continuity` has rows of it.
+    """
+    local, _ = features.split(coefficients)
+    squares, areas = (
+        torch.zeros(2, len(local), dtype=torch.float64),
+        torch.zeros(2, len(local), dtype=torch.float64),
+    )
+    for axis, first, second, points in _faces(features.partition, JUDGES):
+        x = torch.as_tensor(points[inside(points)])
+        if not len(x):
+            continue
+        radii = np.minimum(*features.partition.radii[[first, second]])
+        area = float(np.prod(np.delete(radii, axis)))  # of a point
+        sides = []
+        for subdomain in (first, second):
+            cover = Cover((subdomain,), torch.arange(len(x)), None)
+            basis = features.derivatives(x, cover, subdomain, [(), (axis,)])
+            sides.append(torch.stack([basis[alpha] @ local[:, subdomain].T for alpha in ((), (axis,))]))
+        has = torch.tensor([[order(m, axis) > k for m in range(len(local))] for k in (0, 1)])
+        squares += area * has * (sides[0] - sides[1]).square().sum(1)
+        areas += area * has * len(x)
+    rms = (squares / areas.clamp_min(torch.finfo(areas.dtype).tiny)).sqrt()
+    size = torch.stack(list(sizes[:2]))
+    return float(torch.where(size > 0, rms / size, 0.0).max())
 
 
 def _faces(grid: PartitionOfUnity, per_direction: int) -> Iterator[tuple[int, int, int, np.ndarray]]:
