@@ -104,8 +104,9 @@ def _fit(fits: Fits, subdivision: Subdivision, count: int, pair: Pair, report: C
     found = fits.judged(Ansatz((features,)), located, pair[1], fits.joints(features))
     assert found is not None  # what is linear takes no Newton steps that could fail
     found = fits.made[subdivision, count, pair] = found._replace(subdivision=subdivision)
+    divided = sum(isinstance(key[0], Subdivision) for key in fits.made)
     report(
-        len(fits.made),
+        len(fits.candidates()) + divided,
         None,
         residual=found.residual,
         unknowns=found.fit.unknowns,
