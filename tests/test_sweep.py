@@ -224,7 +224,10 @@ def test_a_cache_that_cannot_be_written(mlpde, tmp_path, monkeypatch, command):
     assert {path.name for path in tmp_path.iterdir()} == {"cases", "file"}
 
 
-def test_interrupted_by_ctrl_c(mlpde, monkeypatch):
+def test_interrupted_by_ctrl_c(mlpde, monkeypatch, request):
+    # of a process in the background a shell has it ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     monkeypatch.setattr(local, "run_here", lambda *_: signal.raise_signal(signal.SIGINT))
     code, _, err = mlpde(*SWEEP)
     assert code == 130 and "stopped: 0 of 2 runs are done; the same command makes the others" in err
