@@ -86,11 +86,14 @@ def network_rows(network: Any, theta: torch.Tensor, located: Sequence[Located], 
     A nonlinear equation is linearised about the network at theta.
     """
 
-    def weighted(part: Located) -> WeightedRows:
-        size = sizes(part, lambda side, alphas: network.jets(theta, side.points, sorted(alphas)), domain)
-        return WeightedRows(part, 1 / (size * math.sqrt(len(part.points))))
-
-    return NetworkRows(network, [weighted(part) for part in located])
+    found = sizes(located, lambda side, alphas: network.jets(theta, side.points, sorted(alphas)), domain)
+    return NetworkRows(
+        network,
+        [
+            WeightedRows(part, 1 / (size * math.sqrt(len(part.points))))
+            for part, size in zip(located, found, strict=True)
+        ],
+    )
 
 
 def _sorted(located: Located) -> list[tuple[int, ...]]:

@@ -174,7 +174,8 @@ class DGM:
         def state(side: Located, alphas: Iterable[Alpha]) -> Jets:
             return network.jets(theta, side.points, alphas)
 
-        return [(part.rows, 1 / sizes(part, state, domain)) for part in located]
+        found = sizes(located, state, domain)
+        return [(part.rows, 1 / size) for part, size in zip(located, found, strict=True)]
 
 
 class _Progress:
