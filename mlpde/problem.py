@@ -14,7 +14,7 @@ checked by `mlpde.formulation`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -237,6 +237,11 @@ class Case:
 def field_of(problem: Any, condition: Dirichlet) -> Field:
     """The field that a Dirichlet condition constrains."""
     return next(f for f in problem.fields if condition.field in (None, f.name))
+
+
+def component_names(fields: Sequence[Field]) -> list[str]:
+    """A name for each scalar component: "u" or "u[0]", "u[1]"."""
+    return [f.name if not f.shape else f"{f.name}[{i}]" for f in fields for i in range(f.size)]
 
 
 def exact_by_field(problem: Any) -> dict[str, Callable]:

@@ -56,7 +56,12 @@ def _timed(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
     measured = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
     record = {"seed": seed, "history": monitor.history, "warnings": []}
     used = {"versions": versions() | found.info.get("versions", {})}
-    return replace(found, case=None, info={**measured, **record, **found.info, **used})
+    info = {**measured, **record, **found.info, **used}
+    if isinstance(case.problem, Problem):
+        from mlpde.formulation.condition_rows import overruled
+
+        info["warnings"] = [*overruled(case.problem), *info["warnings"]]
+    return replace(found, case=None, info=info)
 
 
 def _forward(problem: SemilinearParabolic, solver: Solver, seed: int, monitor: Monitor) -> Solution:

@@ -28,7 +28,7 @@ from mlpde.formulation.symbolic import at_zero, expand, nonlinear_part, partials
 from mlpde.formulation.torch_expression import Alpha, Jets, Tensor, TorchFunction, layout_of
 from mlpde.formulation.weak_form import Unknown, abstract_mesh, rates, weak_form
 from mlpde.language import BOUNDED_DIMENSION, as_expression, time_variable
-from mlpde.problem import Field, Problem, exact_by_field
+from mlpde.problem import Problem, exact_by_field
 
 
 class Term(NamedTuple):
@@ -288,11 +288,6 @@ def strong_form(problem: Problem, jumps: bool = False) -> StrongForm:
     constants = [f.mean_zero for f in problem.fields for _ in range(f.size)]
     free = tuple(m for m, is_free in enumerate(constants) if is_free)
     return StrongForm(tuple(rows), len(constants), problem.domain.dim, tuple(pairs), tuple(interfaces), free)
-
-
-def component_names(fields: Sequence[Field]) -> list[str]:
-    """A name for each scalar component: "u" or "u[0]", "u[1]"."""
-    return [f.name if not f.shape else f"{f.name}[{i}]" for f in fields for i in range(f.size)]
 
 
 def exact_functions(problem: Any) -> dict[str, TorchFunction]:
