@@ -15,6 +15,7 @@ import torch
 
 from mlpde.errors import InputError
 from mlpde.optimize.row_groups import RowGroup, compressed_rows, parts, spread
+from mlpde.optimize.staircase_qr import staircase_qr
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,10 @@ def block_qr(
         width = widths[block]
         if len(front) < width:
             raise InputError(f"Block {block} has {width} columns but only {len(front)} rows determine it.")
-        if len(front) > front.shape[1]:
-            triangle = torch.geqrf(front)[0][: front.shape[1]].triu_()
-            top, rest = triangle[:width].clone(), triangle[width:, width:]
-        else:  # no row would be saved by making a triangle of the rest as well
-            reflectors, tau = torch.geqrf(front[:, :width])
-            rest = torch.ormqr(reflectors, tau, front[:, width:].contiguous(), transpose=True)
-            top, rest = torch.cat([reflectors[:width].triu(), rest[:width]], dim=1), rest[width:]
+        # With fewer rows than columns no row would be saved by making a triangle of the rest as well.
+        size = front.shape[1] if len(front) > front.shape[1] else len(front)
+        front = staircase_qr(front, size if size == front.shape[1] else width)
+        top, rest = front[:width].clone(), front[width:size, width:]
         fronts.append((columns, top))
         if len(columns) > 1 and len(rest):
             waiting[position[columns[1]]].append((columns[1:], rest))
