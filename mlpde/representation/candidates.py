@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlpde.errors import InputError
 from mlpde.formulation.space_time import SpaceTime
 
 FEATURES = {  # in small and large subdomains, by dimension
@@ -29,12 +30,15 @@ def candidates(settings: Any, domain: Any, components: int, border: int) -> list
     """The cheap ones first, as many as settings.max_unknowns of an RFM allows, at least one.
 
     components: of all fields.  border: columns that are part of every subdomain's QR.
+    Raises InputError where that is not one feature for each component in each subdomain.
     """
     lower, upper = domain.bounding_box
     lengths = upper - lower
     if isinstance(domain, SpaceTime):
         lengths[-1] = domain.length
     counts = FEATURES[len(lengths)] if settings.features is None else (settings.features,)
+    if settings.features is None:
+        counts = _affordable(settings, counts, components, border)
     if settings.partition is not None:
         partitions = [settings.partition]
     else:
@@ -54,6 +58,19 @@ def candidates(settings: Any, domain: Any, components: int, border: int) -> list
             and components * count <= WIDEST
         )
     ]
+
+
+def _affordable(settings: Any, counts: tuple[int, ...], components: int, border: int) -> tuple[int, ...]:
+    """The numbers of features, or the largest one that max_unknowns leaves if it is smaller."""
+    subdomains = math.prod(settings.partition or (1,))
+    most = (settings.max_unknowns // components - border) // subdomains
+    if most < 1:
+        raise InputError(
+            f"rfm.max_unknowns={settings.max_unknowns} is too few: one feature in each subdomain"
+            f"{f' and {border} on the whole box' if border else ''}, for each of {components} components, are "
+            f"{components * (subdomains + border)} unknowns"
+        )
+    return counts if most >= min(counts) else (most,)
 
 
 def _cells(along_shortest: float, lengths: np.ndarray) -> tuple[int, ...]:

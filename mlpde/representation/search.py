@@ -111,7 +111,8 @@ class Search:
             return ()
         circles = hole_functions(fits.domain)
         columns = fits.hole_features(circles) * len(circles)
-        if not columns:
+        least = fits.form.components * (math.prod(cells) + columns)
+        if not columns or least > fits.settings.max_unknowns:
             return ()
         pairs = activations_and_scales(fits.settings, fits.before)
         if fits.alone:

@@ -90,6 +90,17 @@ def test_warnings_and_facts_of_time_blocks_are_those_of_each():
     assert info["residual"] == max(first["residual"], last["residual"])
 
 
+@pytest.mark.parametrize("partition", [None, (3, 2)])
+def test_few_unknowns_are_not_exceeded(partition):
+    info = RFM(max_unknowns=50, partition=partition).solve(poisson(lambda x: 1.0)).info
+    assert 0 < info["unknowns"] <= 50
+
+
+def test_fewer_unknowns_than_subdomains_are_refused():
+    with pytest.raises(InputError, match=r"max_unknowns=5 is too few: .* are 6 unknowns"):
+        RFM(max_unknowns=5, partition=(3, 2), corners=False).solve(poisson(lambda x: 1.0))
+
+
 @pytest.mark.parametrize("most", [500, 3000])
 def test_max_unknowns_holds_on_a_long_domain(most):
     problem = poisson(lambda x: 1.0)
