@@ -57,6 +57,13 @@ class Subdivision:
         widths = box * np.array([[0.5**level] for level, _ in self.leaves])
         return np.array(self.lower) + np.array([place for _, place in self.leaves]) * widths, widths
 
+    @property
+    def boxes(self) -> list[dict[str, list[float]]]:
+        """Lower and upper corner of every leaf."""
+        low, widths = self.corners
+        both = zip(low.tolist(), (low + widths).tolist(), strict=True)
+        return [{"lower": lower, "upper": upper} for lower, upper in both]
+
     def divided(self, marked: Collection[int]) -> Subdivision:
         """The leaves with these numbers divided, and larger neighbours that this makes necessary."""
         leaves = set(self.leaves)

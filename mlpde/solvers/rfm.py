@@ -214,6 +214,7 @@ def _facts(found: Judged, linear: bool) -> dict[str, Any]:
         "partition": list(grid.cells if divided is None else divided.cells),
         "subdomains": grid.subdomains,
         "divided": 0 if divided is None else divided.levels,
+        **({} if divided is None else {"division": divided.boxes}),
         "features": found.fit.features.features,
         "activation": found.fit.features.activation,
         "scale": found.scale,

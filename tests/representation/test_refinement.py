@@ -21,6 +21,10 @@ def test_a_peak_is_resolved_by_small_subdomains_around_it(peak):
     case, solution = peak
     info = solution.info
     assert info["divided"] >= 1 and info["unknowns"] <= 6000
+    sides = [np.subtract(box["upper"], box["lower"]) for box in info["division"]]
+    assert sum(np.prod(side) for side in sides) == pytest.approx(1.0)  # the boxes fill the square
+    smallest = 1 / (info["partition"][0] * 2 ** info["divided"])
+    assert min(side[0] for side in sides) == pytest.approx(smallest)
     uniform = min(row["residual"] for row in info["history"] if "subdomains" not in row)
     assert info["residual"] < uniform / 10
     reference = exact_solution(case)
