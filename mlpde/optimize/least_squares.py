@@ -13,6 +13,7 @@ touches few of them. From the referee to the one that scales furthest:
 import os
 import re
 import resource
+import sys
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
@@ -29,7 +30,7 @@ from mlpde.optimize.iteration import Solved, Stagnation
 from mlpde.optimize.local_filter import TAU, LocalBasis, filtered
 from mlpde.optimize.mixed_qr import mixed_qr
 from mlpde.optimize.petsc_least_squares import cholesky
-from mlpde.optimize.petsc_matrices import Layout, unused_options
+from mlpde.optimize.petsc_matrices import Layout, said_once, unused_options
 from mlpde.optimize.row_groups import RowGroup, check
 from mlpde.optimize.two_level import two_level
 
@@ -254,6 +255,8 @@ def _without_effect(tried: Sequence[Method]) -> list[str]:
         unused = unused_options()
     else:
         unused = re.findall(r"-rfm_\w+", os.environ.get("PETSC_OPTIONS", ""))
+        if unused and "petsc4py.PETSc" in sys.modules:
+            said_once()
     if not unused:
         return []
     verb = "option {} was" if len(unused) == 1 else "options {} were"

@@ -4,6 +4,7 @@ Every object has the prefix `rfm_`, so its type is a run-time choice: -rfm_mat_t
 """
 
 import atexit
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -18,6 +19,11 @@ from mlpde.optimize.row_groups import RowGroup, columns_of, parts
 PREFIX = "rfm_"
 COO_PLAN = "__PETSc_MatCOOStruct_Host"  # where PETSc keeps the way from entries to matrix: more memory than the matrix
 UNKNOWN_TYPE = 86  # PETSC_ERR_ARG_UNKNOWN_TYPE
+REFUSED = (
+    63,
+    83,
+    92,
+)  # what should be a number is none, or none of the words it may be; a package is missing
 
 
 class Layout(NamedTuple):
@@ -134,14 +140,17 @@ def objects() -> Iterator[Callable[[Any], Any]]:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """A type that this PETSc lacks becomes an InputError."""
+    """A type that this PETSc lacks, or an option that it refuses, becomes an InputError."""
     PETSc = petsc()
     try:
         yield
     except PETSc.Error as error:
+        given = " ".join(f"-{PREFIX}{name} {value}" for name, value in PETSc.Options(PREFIX).getAll().items())
+        if error.ierr in REFUSED and given:
+            reason = re.sub(r"^\[\d+\] ", "", str(error).splitlines()[-1])
+            raise InputError(f"PETSc refuses one of the options {given}: {reason}") from error
         if error.ierr != UNKNOWN_TYPE:
             raise
-        given = " ".join(f"-{PREFIX}{name} {value}" for name, value in PETSc.Options(PREFIX).getAll().items())
         raise InputError(
             f"This PETSc does not know a type that its options name: {given}. CUDA and Kokkos types exist only in "
             "a PETSc built with them; nothing was computed on the CPU instead."
@@ -152,12 +161,12 @@ def unused_options() -> list[str]:
     """The options with our prefix that no object has asked for."""
     PETSc = petsc()
     names = [PREFIX + name for name in PETSc.Options(PREFIX).getAll()]
-    _said_once()
+    said_once()
     return [f"-{name}" for name in names if not PETSc.Options().used(name)]
 
 
 @cache
-def _said_once() -> None:
+def said_once() -> None:
     """At its end PETSc prints all unused options as raw lines: what it is asked for before then is none of them."""
     options = petsc().Options(PREFIX)
     atexit.register(lambda: [options.hasName(name) for name in options.getAll()])

@@ -46,6 +46,24 @@ def test_options_of_others_are_left_to_petsc_to_name(monkeypatch):
     assert printed.count("rfm_ksp_typ") == 1
 
 
+@pytest.mark.parametrize(
+    "option", ["-rfm_ksp_rtol abc", "-rfm_ksp_norm_type foo", "-rfm_pc_factor_mat_solver_type mump"]
+)
+def test_a_value_that_petsc_refuses_is_named(option, monkeypatch):
+    printed = solved_with(option, monkeypatch)
+    assert printed.startswith(f"refused: PETSc refuses one of the options {option}: ")
+    assert printed.count("\n") == 1
+
+
+def test_an_option_that_block_qr_cannot_use_is_said_once(monkeypatch):
+    started = "from mpi4py import MPI; from petsc4py import PETSc\n" + SOLVE.replace("cholesky", "block_qr")
+    monkeypatch.setenv("PETSC_OPTIONS", "-rfm_ksp_typ lsqr")
+    found = subprocess.run(
+        [sys.executable, "-c", started.replace('info["iterations"], ', "")], capture_output=True, text=True
+    )
+    assert (found.stdout + found.stderr).count("rfm_ksp_typ") == 1
+
+
 @pytest.mark.parametrize("option", ["-rfm_mat_type aijcusparse", "-rfm_ksp_type nonsense"])
 def test_a_type_that_this_petsc_lacks_is_refused_not_replaced(option, monkeypatch):
     from mpi4py import MPI  # noqa: F401
