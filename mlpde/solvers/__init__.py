@@ -26,6 +26,9 @@ SOLVERS = {
     "multilevel_picard": "mlpde.solvers.multilevel_picard:MultilevelPicard",
 }
 
+# of geometry, by dimension, with a mesh
+SHAPES = {1: "interval", 2: "rectangle or disk", 3: "cuboid or ball"}
+
 
 class Solver(Protocol):
     """What a solver is.  accepts: the features of `features(problem)` that it can handle.
@@ -147,7 +150,12 @@ def check_accepts(candidate: Solver, problem: Any, name: str) -> None:
         whole_space = (
             "; without domain=... the problem is on the whole space" if problem.domain is None else ""
         )
+        meshless = ""
+        if "high dimension" in lacking and problem.domain is not None:
+            meshless = f"; its domain, a {type(problem.domain).__name__}, has no mesh"
+            shapes = SHAPES.get(problem.domain.dim)
+            meshless += f": take {shapes} of geometry, which has one" if shapes else ""
         raise InputError(
             f"solver {candidate.name!r} does not take {name}: it has {' and '.join(repr(m) for m in lacking)}, "
-            f"the solver takes {', '.join(map(repr, sorted(candidate.accepts)))}{whole_space}"
+            f"the solver takes {', '.join(map(repr, sorted(candidate.accepts)))}{whole_space}{meshless}"
         )

@@ -102,3 +102,6 @@ def test_what_a_solver_does_not_take_is_said():
         InputError, match="'options' does not take heat: it has 'time', the solver takes 'steady'"
     ):
         check_accepts(Options(), heat, "heat")
+    box = Problem(Box(2, 0.0, 1.0), Field("u"), mass)
+    with pytest.raises(InputError, match="a Box, has no mesh: take rectangle or disk of geometry"):
+        check_accepts(Options(), box, "box")
