@@ -3,7 +3,7 @@
 With the stream function psi = r^(a + 1) F(theta) about the bisector of the angle w, F = F' = 0 at +-w/2,
 F = cos((a - 1) w/2) cos((a + 1) theta) - cos((a + 1) w/2) cos((a - 1) theta) for sin(a w) = -a sin(w), and with sines
 for sin(a w) = a sin(w); u = (psi_y, -psi_x), p = -r^(a - 1) sin((a - 1) theta) or cosine, up to a factor
-(H. K. Moffatt, J. Fluid Mech. 18, 1964, doi:10.1017/S0022112064000015).
+(H. K. Moffatt, J. Fluid Mech. 18, 1964, doi:10.1017/S0022112064000015). Of a complex exponent both parts are flows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import brentq
 
 from mlpde.formulation.residual import PointwiseRows, StrongForm
 from mlpde.representation.differentiation import jet_of
@@ -31,6 +30,8 @@ class StokesCorner:
     even: bool  # cosines
     viscosity: float
     extent: float
+    wave: float = 0.0  # the imaginary part of the exponent
+    imaginary: bool = False  # the flow is the imaginary part
 
     def jet(self, points: torch.Tensor, channels: Channels) -> torch.Tensor:
         """(channels, n, 3), of u, v and p, at points (n, 2)."""
@@ -40,18 +41,23 @@ class StokesCorner:
         c, s = float(np.cos(self.bisector)), float(np.sin(self.bisector))
         away = (x[:, :2] - x.new_tensor(self.point)) / self.extent
         along, across = c * away[:, 0] + s * away[:, 1], c * away[:, 1] - s * away[:, 0]
-        r, theta, a = torch.sqrt(along**2 + across**2), torch.atan2(across, along), self.exponent
+        log_r, theta = torch.log(along**2 + across**2) / 2, torch.atan2(across, along)
+        a = complex(self.exponent, self.wave) if self.wave else self.exponent
         half, plus, minus = self.angle / 2, a + 1, a - 1
         wave, number, sign = (torch.cos, np.cos, -1.0) if self.even else (torch.sin, np.sin, 1.0)
         turned = torch.sin if self.even else torch.cos
-        first, second = float(number(minus * half)), float(number(plus * half))
-        outward = r**a * sign * (first * plus * turned(plus * theta) - second * minus * turned(minus * theta))
-        around = -plus * r**a * (first * wave(plus * theta) - second * wave(minus * theta))
+        first, second = number(minus * half).item(), number(plus * half).item()
+        power, lower = torch.exp(a * log_r), torch.exp(minus * log_r)
+        outward = (
+            power * sign * (first * plus * turned(plus * theta) - second * minus * turned(minus * theta))
+        )
+        around = -plus * power * (first * wave(plus * theta) - second * wave(minus * theta))
         phi = theta + self.bisector
         u = outward * torch.cos(phi) - around * torch.sin(phi)
         v = outward * torch.sin(phi) + around * torch.cos(phi)
-        p = -sign * 4 * a * second * self.viscosity / self.extent * r**minus * turned(minus * theta)
-        return torch.stack([u, v, p], 1)
+        p = -sign * 4 * a * second * self.viscosity / self.extent * lower * turned(minus * theta)
+        flow = torch.stack([u, v, p], 1)
+        return (flow.imag if self.imaginary else flow.real) if self.wave else flow
 
 
 def stokes_corners(form: StrongForm, domain: Any) -> tuple[StokesCorner, ...]:
@@ -66,26 +72,45 @@ def stokes_corners(form: StrongForm, domain: Any) -> tuple[StokesCorner, ...]:
     fixed = {rows.where for rows in form.rows if rows.kind == "dirichlet" and rows.equations == 2}
     extent = float(np.ptp(domain.bounding_box, axis=0).max())
     return tuple(
-        StokesCorner(corner.point, corner.start + corner.angle / 2, corner.angle, a, even, viscosity, extent)
+        StokesCorner(
+            corner.point,
+            corner.start + corner.angle / 2,
+            corner.angle,
+            a.real,
+            even,
+            viscosity,
+            extent,
+            a.imag,
+            imaginary,
+        )
         for corner in corners
         if {corner.first, corner.second} <= fixed
         for even in (True, False)
         for a in exponents(corner.angle, even)
+        for imaginary in ((False, True) if a.imag else (False,))
     )
 
 
-def exponents(angle: float, even: bool) -> list[float]:
-    """The solutions a in [1/2, 1) of sin(a w) = -a sin(w), even, or a sin(w); none unless re-entrant."""
+def exponents(angle: float, even: bool) -> list[complex]:
+    """The solutions a of sin(a w) = -a sin(w), even, or a sin(w), 1/2 <= Re a < 2, Im a >= 0; none unless re-entrant.
+
+    Second derivatives of u are unbounded there. a = 1 is left out, where F = 0.
+    """
+    if angle <= np.pi * (1 + 1e-9):
+        return []
     sign = 1.0 if even else -1.0
-
-    def f(a: float) -> float:
-        return float(np.sin(a * angle) + sign * a * np.sin(angle))
-
-    grid = np.linspace(0.49, 0.999, 100)
-    values = [f(a) for a in grid]
-    return [
-        float(brentq(f, grid[k], grid[k + 1])) for k in range(len(grid) - 1) if values[k] * values[k + 1] < 0
-    ]
+    a = np.add.outer(np.linspace(0.5, 2.0, 61), 1j * np.linspace(0.0, 1.5, 31)).ravel()
+    with np.errstate(all="ignore"):
+        for _ in range(50):
+            slope = angle * np.cos(a * angle) + sign * np.sin(angle)
+            a = a - (np.sin(a * angle) + sign * a * np.sin(angle)) / slope
+        good = np.abs(np.sin(a * angle) + sign * a * np.sin(angle)) < 1e-12
+    kept = [z for z in a[good] if 0.5 - 1e-9 <= z.real < 2.0 and z.imag > -1e-9 and abs(z - 1) > 1e-6]
+    found: list[complex] = []
+    for z in sorted(kept, key=lambda z: (z.real, z.imag)):
+        if all(abs(z - other) > 1e-6 for other in found):
+            found.append(complex(z.real, z.imag if z.imag > 1e-9 else 0.0))
+    return found
 
 
 def _viscosity(rows: PointwiseRows, domain: Any) -> float | None:
