@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Metrics = Mapping[str, Any]
 ROUNDING = 1e-13  # a quantity that is smaller is taken for zero
+INTEGRALS = "Integrals are by quadrature on the mesh, whose error may exceed that of the fields."
 MEASURES = {"l2": "L2", "h1": "H1", "max": "max", "l2_time": "L2(0, T)", "y0": "at (0, x0)"}
 
 
@@ -253,7 +254,7 @@ def quantity_table(metrics: Metrics) -> dict[str, Any] | None:
                 text += f" ({number((value - known) / abs(known), 2)})"
             row.append(text)
         rows.append(row)
-    return {"header": header, "rows": rows}
+    return {"header": header, "rows": rows, "note": INTEGRALS}
 
 
 def mesh_table(metrics: Metrics) -> dict[str, Any] | None:
