@@ -15,15 +15,18 @@ from mlpde.fields import REFERENCE, Fields
 from mlpde.solution import Array
 
 FIELD_COLOURS, ERROR_COLOURS = "viridis", "magma"
-PALETTE = {REFERENCE: "#222222", "fem": "#4c566a", "rfm": "#0072b2", "pinn": "#d55e00"}
-PALETTE |= {
+PALETTE = {
+    REFERENCE: "#222222",
+    "fem": "#4c566a",
+    "rfm": "#0072b2",
+    "pinn": "#d55e00",
     "dgm": "#009e73",
     "deep_ritz": "#cc79a7",
     "wan": "#e69f00",
     "bsde": "#117733",
     "deep_bsde": "#aa3377",
+    "multilevel_picard": "#b8860b",
 }
-PALETTE |= {"multilevel_picard": "#b8860b"}
 OTHERS = ("#56b4e9", "#785ef0", "#88ccee", "#999933", "#44aa99")
 ERROR_DECADES = 16  # shown below the largest error, at most
 STYLE: Any = {"font.size": 9, "axes.titlesize": 10, "axes.linewidth": 0.6, "font.family": "DejaVu Sans"}

@@ -58,9 +58,9 @@ def _timed(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
     used = {"versions": versions() | found.info.get("versions", {})}
     info = {**measured, **record, **found.info, **used}
     if isinstance(case.problem, Problem):
-        from mlpde.formulation.condition_rows import overruled
+        from mlpde.formulation.overdetermined import overruled_sentences
 
-        info["warnings"] = [*overruled(case.problem), *info["warnings"]]
+        info["warnings"] = [*overruled_sentences(case.problem), *info["warnings"]]
     return replace(found, case=None, info=info)
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import ufl.classes as uc
 from ufl.core.expr import Expr
 
 from mlpde.errors import InputError, call_user
-from mlpde.formulation.symbolic import expand, lower, partials, scalars
-from mlpde.formulation.torch_expression import layout_of
-from mlpde.formulation.weak_form import WeakForm, rates, weak_form
-from mlpde.language import BOUNDED_DIMENSION, Omega, as_expression, is_function
-from mlpde.problem import Dirichlet, Problem, component_names, field_of, initial_values
+from mlpde.formulation.symbolic import lower, scalars
+from mlpde.formulation.weak_form import WeakForm, rates
+from mlpde.language import Omega, as_expression, is_function
+from mlpde.problem import Dirichlet, Problem, field_of, initial_values
 
 ORDINALS = {1: "first", 2: "second"}
 
@@ -50,53 +48,12 @@ def condition_rows(problem: Problem, form: WeakForm, condition: Dirichlet) -> di
 
 
 def boundary_rows(problem: Problem, form: WeakForm, boundary: str) -> dict[int, Expr]:
-    """u_m - datum for every component that is constrained on a boundary, by its number m; without the `overruled`."""
-    rows = _prescribed(problem, form, boundary)
-    lost = _overruled(form, boundary, rows)
-    return {m: row for m, row in rows.items() if m not in lost}
-
-
-def overruled(problem: Problem) -> list[str]:
-    """A sentence for each boundary with Dirichlet values that the weak form cannot hold.
-
-    Such is a pressure where the velocity is free: its own equation has no boundary term, and the velocity's natural
-    condition nu du/dn - p n = 0 gives its value. Finite elements meet both, one of them in a layer one cell wide; as
-    the mesh becomes finer, the natural condition is left.
-    """
-    if problem.domain.dim > BOUNDED_DIMENSION:
-        return []
-    form, sentences = weak_form(problem), []
-    names = component_names(problem.fields)
-    for boundary in problem.domain.boundaries:
-        lost = _overruled(form, boundary, _prescribed(problem, form, boundary))
-        if lost:
-            which = ", ".join(names[m] for m in sorted(lost))
-            sentences.append(
-                f"the Dirichlet value of {which} on {boundary!r} is overruled by the natural condition there, which "
-                f"contains {which}: FEM meets it in the last cells only, ML solvers leave it out; a value other than "
-                "zero belongs into the boundary terms of the weak form"
-            )
-    return sentences
-
-
-def _prescribed(problem: Problem, form: WeakForm, boundary: str) -> dict[int, Expr]:
+    """u_m - datum for every component that is constrained on a boundary, by its number m."""
     rows: dict[int, Expr] = {}
     for condition in problem.dirichlet:
         if boundary in condition.boundaries(problem.domain):
             rows |= condition_rows(problem, form, condition)
     return rows
-
-
-def _overruled(form: WeakForm, boundary: str, given: Collection[int]) -> set[int]:
-    """Of the components given those whose equation has no boundary term, and which a natural condition contains."""
-    natural = [expand(e) for e in form.natural_residual(boundary)]
-    without = {m for m in given if isinstance(natural[m], uc.Zero)}
-    if not without:
-        return set()
-    layout = layout_of(form.unknowns)
-    free = [e for k, e in enumerate(natural) if k not in given]
-    found = {entry for e in free for entry in partials(e, form.unknowns) if not entry.directions}
-    return without & {layout[entry.terminal].offset + entry.component for entry in found}
 
 
 def initial_rows(problem: Problem, form: WeakForm, orders: Sequence[int]) -> list[Expr]:

@@ -24,6 +24,7 @@ from ufl.domain import extract_unique_domain
 from geometry.places import rounded
 from mlpde.errors import InputError, call_user
 from mlpde.formulation.condition_rows import boundary_rows, condition_rows, initial_rows
+from mlpde.formulation.overdetermined import overruled
 from mlpde.formulation.symbolic import at_zero, expand, nonlinear_part, partials, scalars, tensor
 from mlpde.formulation.torch_expression import Alpha, Jets, Tensor, TorchFunction, layout_of
 from mlpde.formulation.weak_form import Unknown, abstract_mesh, rates, weak_form
@@ -242,6 +243,8 @@ def strong_form(problem: Problem, jumps: bool = False) -> StrongForm:
     periodic = {name for pair in problem.periodic for name in (pair.first, pair.second)}
     for name in problem.domain.boundaries:
         dirichlet = boundary_rows(problem, form, name)
+        for m in overruled(form, name, dirichlet):
+            del dirichlet[m]
         for region in form.flux if apart else (None,):
             if dirichlet:
                 rows.append(group("dirichlet", name, list(dirichlet.values()), region))

@@ -15,6 +15,7 @@ from ufl.core.expr import Expr
 
 from mlpde.errors import InputError
 from mlpde.formulation.condition_rows import boundary_rows, condition_rows
+from mlpde.formulation.overdetermined import overruled
 from mlpde.formulation.residual import Rows
 from mlpde.formulation.symbolic import partials
 from mlpde.formulation.weak_form import WeakForm, weak_form
@@ -84,6 +85,8 @@ def weak_residual(problem: Problem) -> WeakResidual:
     conditions = []
     for name, source in form.boundary_source.items():
         dirichlet = boundary_rows(problem, form, name)
+        for m in overruled(form, name, dirichlet):
+            del dirichlet[m]
         fixed[name] = frozenset(dirichlet)
         columns = {Factor(m): s for m, s in enumerate(source) if m not in dirichlet}
         integrands += _split("natural", name, columns, form, problem)

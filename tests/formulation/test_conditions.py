@@ -7,7 +7,7 @@ from manufactured import assert_close, domain, grad, jets, random_points, smooth
 from torch.func import vmap
 
 from mlpde import Dirichlet, Field, InputError, Periodic, Problem, dt
-from mlpde.formulation.condition_rows import overruled
+from mlpde.formulation.overdetermined import overruled_sentences
 from mlpde.formulation.residual import strong_form
 
 inner, G = ufl.inner, ufl.grad
@@ -162,7 +162,7 @@ def test_conditions_of_several_fields():
     # on the right the velocity is free, and its natural condition contains the pressure
     assert "right" not in rows
     assert rows_by_kind(problem, "natural")["right"].equations == 2
-    (sentence,) = overruled(problem)
+    (sentence,) = overruled_sentences(problem)
     assert "the Dirichlet value of p on 'right' is overruled by the natural condition" in sentence
 
 
