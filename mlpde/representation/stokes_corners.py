@@ -8,11 +8,13 @@ for sin(a w) = a sin(w); u = (psi_y, -psi_x), p = -r^(a - 1) sin((a - 1) theta) 
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.optimize import newton
 
 from mlpde.formulation.residual import PointwiseRows, StrongForm
 from mlpde.representation.differentiation import jet_of
@@ -45,8 +47,13 @@ class StokesCorner:
         a = complex(self.exponent, self.wave) if self.wave else self.exponent
         half, plus, minus = self.angle / 2, a + 1, a - 1
         wave, number, sign = (torch.cos, np.cos, -1.0) if self.even else (torch.sin, np.sin, 1.0)
-        turned = torch.sin if self.even else torch.cos
-        first, second = number(minus * half).item(), number(plus * half).item()
+        turned, turn = (torch.sin, np.sin) if self.even else (torch.cos, np.cos)
+        # the ratio of the two waves, by F = 0 or by F' = 0, of which one may say nothing, as at a slit
+        by_value = number(minus * half), number(plus * half)
+        by_slope = minus * turn(minus * half), plus * turn(plus * half)
+        first, second = (
+            c.item() for c in max(by_value, by_slope, key=lambda pair: abs(pair[0]) + abs(pair[1]))
+        )
         power, lower = torch.exp(a * log_r), torch.exp(minus * log_r)
         outward = (
             power * sign * (first * plus * turned(plus * theta) - second * minus * turned(minus * theta))
@@ -99,12 +106,14 @@ def exponents(angle: float, even: bool) -> list[complex]:
     if angle <= np.pi * (1 + 1e-9):
         return []
     sign = 1.0 if even else -1.0
-    a = np.add.outer(np.linspace(0.5, 2.0, 61), 1j * np.linspace(0.0, 1.5, 31)).ravel()
-    with np.errstate(all="ignore"):
-        for _ in range(50):
-            slope = angle * np.cos(a * angle) + sign * np.sin(angle)
-            a = a - (np.sin(a * angle) + sign * a * np.sin(angle)) / slope
-        good = np.abs(np.sin(a * angle) + sign * a * np.sin(angle)) < 1e-12
+    starts = np.add.outer(np.linspace(0.5, 2.0, 61), 1j * np.linspace(0.0, 1.5, 31)).ravel()
+    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):  # not every start finds one
+        a, good, _ = newton(
+            lambda a: np.sin(a * angle) + sign * a * np.sin(angle),
+            starts,
+            lambda a: angle * np.cos(a * angle) + sign * np.sin(angle),
+            full_output=True,
+        )
     kept = [z for z in a[good] if 0.5 - 1e-9 <= z.real < 2.0 and z.imag > -1e-9 and abs(z - 1) > 1e-6]
     found: list[complex] = []
     for z in sorted(kept, key=lambda z: (z.real, z.imag)):

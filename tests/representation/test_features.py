@@ -158,6 +158,20 @@ def test_a_flow_over_a_step_gives_the_flows_at_its_corner():
     assert exponents(math.pi / 2, True) == exponents(math.pi / 2, False) == []
 
 
+def test_flows_at_the_tip_of_a_slit():
+    x = torch.tensor([[-0.3, 0.2], [0.2, 0.7]], dtype=torch.float64)
+    on_slit, channels = torch.tensor([[0.5, 0.0]], dtype=torch.float64), Channels.of(SECOND, 2)
+    for even in (True, False):
+        assert exponents(2 * math.pi, even) == pytest.approx([0.5, 1.5])
+        for a in exponents(2 * math.pi, even):
+            flow = StokesCorner((0.0, 0.0), math.pi, 2 * math.pi, a.real, even, 2.0, 1.0)
+            jet = channels.select(flow.jet(x, channels))
+            assert jet[()][:, :2].abs().max() > 0.1
+            slope = torch.stack([jet[(0,)][:, 2], jet[(1,)][:, 2]], 1)
+            assert torch.allclose(2.0 * jet[laplacian(2)][:, :2], slope, rtol=1e-10, atol=1e-12)
+            assert flow.jet(on_slit, Channels.of([()], 2))[0, :, :2].abs().max() < 1e-12
+
+
 def test_a_network_with_flows_has_their_jets_and_jacobian():
     flow = StokesCorner((0.0, 0.0), 0.75 * math.pi, 1.5 * math.pi, 0.5444837367824651, True, 2.0, 1.0)
     whole = WithFlows(MLP(2, 3, (-1.0, -1.0), (1.0, 1.0), width=4, depth=1), (flow,))
