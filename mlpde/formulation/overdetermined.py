@@ -33,7 +33,7 @@ def overruled(form: WeakForm, boundary: str, given: Collection[int]) -> set[int]
 
 
 def overruled_sentences(problem: Problem) -> list[str]:
-    """One for each boundary with such values."""
+    """One for the boundaries that such values of the same components have."""
     names = component_names(problem.fields)
     if len(names) == 1 or problem.domain.dim > BOUNDED_DIMENSION:
         return []
@@ -41,14 +41,15 @@ def overruled_sentences(problem: Problem) -> list[str]:
         form = weak_form(problem)
     except InputError:
         return []  # a form that FEM alone takes: no solver leaves a condition out
-    sentences = []
+    places: dict[str, list[str]] = {}
     for boundary in problem.domain.boundaries:
         lost = overruled(form, boundary, boundary_rows(problem, form, boundary))
         if lost:
-            which = ", ".join(names[m] for m in sorted(lost))
-            sentences.append(
-                f"the Dirichlet value of {which} on {boundary!r} is overruled by the natural condition there, which "
-                f"contains {which}: FEM meets it in the last cells only, PINN, DGM, RFM and WAN leave it out; a value "
-                "other than zero belongs into the boundary terms of the weak form"
-            )
-    return sentences
+            places.setdefault(", ".join(names[m] for m in sorted(lost)), []).append(repr(boundary))
+    return [
+        f"the natural condition on {' and '.join(where)} contains {which} already: the Dirichlet value of {which} "
+        "there is right only if it agrees with that. PINN, DGM, RFM and WAN leave it out, FEM meets it in the last "
+        "cells, and where it does not agree FEM's solution is spoiled; another value belongs into the boundary terms "
+        "of the weak form"
+        for which, where in places.items()
+    ]

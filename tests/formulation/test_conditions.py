@@ -163,7 +163,7 @@ def test_conditions_of_several_fields():
     assert "right" not in rows
     assert rows_by_kind(problem, "natural")["right"].equations == 2
     (sentence,) = overruled_sentences(problem)
-    assert "the Dirichlet value of p on 'right' is overruled by the natural condition" in sentence
+    assert "the natural condition on 'right' contains p already: the Dirichlet value of p" in sentence
 
 
 def test_a_dirichlet_value_may_depend_on_time():
