@@ -5,6 +5,7 @@ The spacing on the boundary follows the interior's: h = (|Omega| / n)^(1/d), so 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from geometry.sampling import shares
 from mlpde.errors import InputError
 from mlpde.formulation.residual import PointwiseRows, StrongForm, Term
 from mlpde.formulation.space_time import SpaceTime
-from mlpde.formulation.torch_expression import Alpha, Jets, Tensor
+from mlpde.formulation.torch_expression import Alpha, Jets, Tensor, layout_of
 
 
 class Located(NamedTuple):
@@ -254,8 +255,8 @@ def residual_scales(
 def sizes(located: Sequence[Located], state: State, free: Sequence[int] = ()) -> list[Tensor]:
     """How large the derivatives of each order are inside, (M,) for every order up to the highest of the equations.
 
-    In all directions together, and not below the size of the lower orders over the domain's extent: u = x satisfies
-    u_xx = 0 and u_y = 0 up to rounding, which is to be measured against u.
+    In all directions and components of a field together, and not below the size of the lower orders over the domain's
+    extent: u = (x, 0) satisfies u_xx = 0, u_y = 0 and u_2 = 0 up to rounding, which is to be measured against u.
     """
     derivatives = set().union(*(side.rows.derivatives for part in located for side in part.sides)) | {()}
     inside = [part for part in located if part.rows.kind == "interior"]
@@ -264,11 +265,18 @@ def sizes(located: Sequence[Located], state: State, free: Sequence[int] = ()) ->
     jets = [state(part, derivatives) for part in inside]
     values = {alpha: torch.cat([one[alpha] for one in jets]) for alpha in derivatives}
     values[()][:, list(free)] -= values[()][:, list(free)].mean(0)
+    unknowns = inside[0].rows.unknowns
+    layout = layout_of(unknowns)
+    slots = [(layout[u].offset, u.ufl_shape) for u in unknowns]
     extent = float((points.amax(0) - points.amin(0)).max())
     found: list[Tensor] = []
     for order in range(max(map(len, values)) + 1):
         square = torch.stack([_rms(v).square() for alpha, v in values.items() if len(alpha) == order]).sum(0)
-        found.append(torch.sqrt(square + (found[-1] / extent).square()) if found else torch.sqrt(square))
+        size = torch.sqrt(square + (found[-1] / extent).square()) if found else torch.sqrt(square)
+        for first, shape in slots:
+            field = slice(first, first + math.prod(shape))
+            size[field] = size[field].norm()
+        found.append(size)
     return found
 
 
