@@ -20,23 +20,53 @@ Tensor = torch.Tensor
 
 
 def means(e: Tensor, w: Tensor, g: Tensor, slope: Tensor, factor: float) -> Tensor:
-    """The means (r,) of e (r, n) in r independent sets of samples w (r, n, d), with g (r, n) and grad g (r, n, d).
+    """The means (r, r) of e (r, n) in r independent sets of samples w (r, n, d), with g (r, n) and grad g (r, n, d).
 
     r is even: the sets with even numbers find the weights for those with odd numbers, and the other way round.
+    [i, k] is the mean of the set i when k did not help to find weights and m, and else that by all helpers: as the
+    halves help each other their means err together, and only leaving sets out shows by how much.
     Where the controls leave no less of the variance of e, the means are the plain ones.
     """
-    rest = torch.empty_like(e)
+    r = len(e)
+    plain = e.mean(1)[:, None].expand(r, r)
+    g, by_w, each = g.double(), (w * slope).sum(-1).double(), slope.mean(1)
+    g = g - g.mean()  # the same controls, but of like sizes
+    along = torch.stack([each[k::2].mean(0) for k in (0, 1)], 1)
+    by_m = (slope @ along).double()
+    by_length = _controls(w.shape[-1] - (w * w).sum(-1).double() - factor * by_w, by_w, g)
+    by_place = _controls(-(w @ along).double() - factor * by_m, by_m, g[..., None])
+    if not bool(by_length.isfinite().all() and by_place.isfinite().all()):
+        return plain
+    # the means (r, 3, d) of the controls by unit vectors: those by m are linear in m
+    powers = torch.stack([torch.ones_like(g), g, g**2], 1).to(w)
+    rates = torch.stack([torch.zeros_like(g), torch.ones_like(g), 2 * g], 1).to(w)
+    by_axis = (rates @ slope - powers @ (w + factor * slope)) / w.shape[1]
+    rest, controlled = torch.empty_like(e), plain.clone()
     for one, other in ((0, 1), (1, 0)):
-        along = slope[other::2].mean((0, 1))
-        fit, used = (_controls(w[k::2], g[k::2], slope[k::2], factor, along) for k in (other, one))
-        e_fit = e[other::2].reshape(-1, 1)
-        columns = torch.cat([torch.ones_like(e_fit), fit.flatten(0, 1)], 1)
-        scale = columns.norm(dim=0).clamp_min(torch.finfo(columns.dtype).tiny)
-        if not bool(columns.isfinite().all()):
-            return e.mean(1)
-        beta = torch.linalg.lstsq(columns / scale, e_fit, driver="gelsd").solution[:, 0] / scale
-        rest[one::2] = e[one::2] - used @ beta[1:]
-    return (rest if bool(rest.var() < e.var()) else e).mean(1)
+        controls = torch.cat([by_length, by_place[:, :, other]], -1)
+        helpers = range(other, r, 2)
+        columns = torch.cat([e[..., None], torch.ones_like(e[..., None]), controls], -1)[other::2]
+        scale = columns.square().sum((0, 1)).sqrt().clamp_min(torch.finfo(columns.dtype).tiny)
+        triangles = torch.linalg.qr(
+            columns / scale, mode="r"
+        ).R  # rows that are as good as the samples of a set
+        beta = _weights(triangles, scale)
+        rest[one::2] = e[one::2] - controls[one::2] @ beta
+        controlled[one::2] = rest[one::2].mean(1)[:, None]
+        for k in helpers if len(helpers) > 1 else ():
+            others = [m for m in helpers if m != k]
+            by_m = by_axis[one::2] @ each[others].mean(0)
+            used = torch.cat([by_length[one::2].mean(1), by_m.double()], -1)
+            without = _weights(triangles[[m // 2 for m in others]], scale)
+            controlled[one::2, k] = plain[one::2, 0] - used @ without
+    return controlled if bool(rest.var() < e.var()) else plain
+
+
+def _weights(rows: Tensor, scale: Tensor) -> Tensor:
+    """The weights (6,) of the controls, by least squares over rows (..., 8) of e, 1 and the controls, each by scale."""
+    rows = rows.flatten(0, 1)
+    found = torch.linalg.lstsq(rows[:, 1:], rows[:, :1], driver="gelsd").solution[:, 0]
+    return (found * scale[0] / scale[1:])[1:]
 
 
 def slopes(y: Tensor, weights: Tensor, w: Tensor, slope: Tensor, factor: float) -> Tensor:
@@ -61,13 +91,6 @@ def slopes(y: Tensor, weights: Tensor, w: Tensor, slope: Tensor, factor: float) 
     return found
 
 
-def _controls(w: Tensor, g: Tensor, slope: Tensor, factor: float, along: Tensor) -> Tensor:
-    """(r, n, 6) in double precision."""
-    g, by_w, by_m = g.double(), (w * slope).sum(-1).double(), (slope @ along).double()
-    g = g - g.mean()
-    by_length = w.shape[-1] - (w * w).sum(-1).double() - factor * by_w
-    by_place = -(w @ along).double() - factor * by_m
-    found = []
-    for first, rate in ((by_length, by_w), (by_place, by_m)):
-        found += [first, g * first + rate, g**2 * first + 2 * g * rate]
-    return torch.stack(found, -1)
+def _controls(field: Tensor, rate: Tensor, g: Tensor) -> Tensor:
+    """(..., 3): div phi - phi.(w + factor grad g) for phi, g phi, g^2 phi, with that of phi and its phi.grad g."""
+    return torch.stack([field, g * field + rate, g**2 * field + 2 * g * rate], -1)

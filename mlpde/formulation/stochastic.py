@@ -128,6 +128,7 @@ class ForwardBackwardSDE:
         """X at t + dt from X = x (n, d) at t, with the increments dw (n, d) ~ N(0, dt) of the Brownian motion.
 
         dt: one step, or (n, 1) of them where the coefficients are constants or geometric.
+        Where the law is exact x and dw may have any shapes (..., d) that go together.
         shift: b (n, d), or (d,), of the drift mu + sigma b, held over the step.  The law is exact, as `law` says.
         """
         if shift is not None:

@@ -22,21 +22,24 @@ from mlpde.formulation.compiled_function import gradient_of
 
 Tensor = torch.Tensor
 STEPS = (
-    100  # of the factor, at most: where the expectation is infinite they would never end; 4 to 20 are usual
+    200  # of the factor, at most: where the expectation is infinite they would never end; 8 to 50 are usual
 )
-EFFECTIVE = 0.7  # share of the samples that the weights of a step may leave
+# share of the samples that the weights of a step may leave: controls take more of the variance of many small steps
+EFFECTIVE = 0.9
 ACCEPTED = 0.8  # share of the Hamiltonian moves that their step length is adapted to
 LENGTHS = (2.0, 8.0)  # changes of length, in units of those of a Gaussian vector
 
 
 def raised(samples: Sequence[TemperedSamples], end: float, continuous: bool) -> tuple[Tensor, Tensor] | None:
-    """ln E exp(-end g) over the Gaussian density (r, p), and the weights (r, p, n) that the samples have there.
+    """ln E exp(-end g) over the Gaussian density (r, r, p), and the weights (r, p, n) that the samples have there.
 
+    [i, k] by the samples i, with controls found without k; see `stein_controls.means`.
     samples: r independent ones.  continuous: g is, so that Stein's identity holds.
     None where g is not finite at a sample, where a mean weight is not positive, and after STEPS steps.
     """
     first = samples[0].g
-    logarithms = torch.zeros(len(samples), len(first), dtype=torch.float64, device=first.device)
+    r = len(samples)
+    logarithms = torch.zeros(r, r, len(first), dtype=torch.float64, device=first.device)
     factor = 0.0
     for _ in range(STEPS):
         g = torch.stack([one.g for one in samples]).double()
@@ -53,10 +56,10 @@ def raised(samples: Sequence[TemperedSamples], end: float, continuous: bool) -> 
                     stein_controls.means(e[:, k], w[:, k], g[:, k], slope[:, k], factor)
                     for k in range(len(first))
                 ],
-                1,
+                2,
             )
         else:
-            mean = e.mean(2)
+            mean = e.mean(2)[:, None].expand_as(logarithms)
         if not bool((mean > 0).all()):
             return None
         logarithms += mean.log() + most
@@ -83,8 +86,8 @@ def _step(g: Tensor, most: float) -> float:
 class TemperedSamples:
     """Samples w (p, n, d) for p functions g.
 
-    value: g (p, n) at w.  moves, leaps: at every factor, so many times the changes of length, then Hamiltonian moves.
-    g (p, n), slope (p, n, d): g and its gradient at w.
+    value: g (p, n) at w.  moves, leaps: at every factor, so many times a change of length, then Hamiltonian moves.
+    g (p, n), slope (p, n, d): g and its gradient at w.  square (p, n): |w|^2.
     """
 
     def __init__(
@@ -100,57 +103,64 @@ class TemperedSamples:
         self.generator = torch.Generator(like.device).manual_seed(seed)
         self.w = self._normal(*shape)
         self.g, self.slope = gradient_of(value, self.w)
+        self.square = (self.w * self.w).sum(2)
         self.factor, self.leap = 0.0, like.new_full((shape[0], 1, 1), 0.5)
 
     def move(self, weights: Tensor, factor: float) -> None:
         """Samples of the densities with that factor, drawn by their weights (p, n) and moved."""
         self.factor = factor
         drawn = self._drawn(weights)
-        self.w = self.w.take_along_dim(drawn[..., None], 1)
-        self.g = self.g.take_along_dim(drawn, 1)
+        self.w, self.slope, self.g, self.square = (
+            v.flatten(0, 1).index_select(0, drawn).view_as(v)
+            for v in (self.w, self.slope, self.g, self.square)
+        )
         for _ in range(self.moves):
-            for length in LENGTHS:
-                self._change_length(length / math.sqrt(2 * self.w.shape[2]))
-            self.slope = gradient_of(self.value, self.w)[1]
+            self._change_length()
             for _ in range(self.leaps):
                 self._hamiltonian()
 
     def _drawn(self, weights: Tensor) -> Tensor:
-        """Numbers (p, n) of samples, each as often as its weight says (systematic resampling)."""
+        """Numbers (p n,) of samples among all, each as often as its weight says (systematic resampling)."""
         p, n = weights.shape
         ladder = (torch.arange(n).to(weights) + self._uniform(p, 1).to(weights)) / n
-        return torch.searchsorted(weights.cumsum(1), ladder).clamp_max(n - 1)
+        drawn = torch.searchsorted(weights.cumsum(1), ladder).clamp_max(n - 1)
+        return (drawn + n * torch.arange(p).to(drawn)[:, None]).flatten()
 
     def _hamiltonian(self) -> None:
-        # rotations of (w, v) are exact for the Gaussian part, whatever the dimension
+        # rotations of (w, v) are exact for the Gaussian part, whatever the dimension, and keep |w|^2 + |v|^2
         v = self._normal(*self.w.shape)
-        before = self._energy(self.w, self.g) + 0.5 * (v**2).sum(2)
+        before = self.factor * self.g + 0.5 * (self.square + (v * v).sum(2))
         cosine, sine = self.leap.cos(), self.leap.sin()
         kick = 0.5 * self.factor * self.leap
-        v = v - kick * self.slope
-        w, v = cosine * self.w + sine * v, cosine * v - sine * self.w
+        v.addcmul_(kick, self.slope, value=-1)
+        w = torch.addcmul(cosine * self.w, sine, v)
+        v = torch.addcmul(cosine * v, sine, self.w, value=-1)
         g, slope = gradient_of(self.value, w)
-        v = v - kick * slope
-        take = self._accept(before - self._energy(w, g) - 0.5 * (v**2).sum(2), w, g)
-        self.slope = torch.where(take[..., None], slope, self.slope)
+        v.addcmul_(kick, slope, value=-1)
+        square = (w * w).sum(2)
+        take = self._accept(before - self.factor * g - 0.5 * (square + (v * v).sum(2)), w, g, slope, square)
         share = take.to(self.leap).mean(1)[:, None, None]
         self.leap = (self.leap * torch.exp(share - ACCEPTED)).clamp_max(1.0)
 
-    def _change_length(self, size: float) -> None:
+    def _change_length(self) -> None:
+        """By one of LENGTHS, drawn for each sample."""
+        d = self.w.shape[2]
+        size = torch.where(self._uniform(*self.g.shape) < 0.5, *LENGTHS) / math.sqrt(2 * d)
         change = size * self._normal(*self.g.shape)
-        w = self.w * change.exp()[..., None]
-        g = self.value(w)
-        volume = self.w.shape[2] * change
-        self._accept(self._energy(self.w, self.g) - self._energy(w, g) + volume, w, g)
+        scale = change.exp()
+        w, square = self.w * scale[..., None], self.square * scale**2
+        g, slope = gradient_of(self.value, w)
+        self._accept(
+            self.factor * (self.g - g) + 0.5 * (self.square - square) + d * change, w, g, slope, square
+        )
 
-    def _energy(self, w: Tensor, g: Tensor) -> Tensor:
-        return self.factor * g + 0.5 * (w**2).sum(2)
-
-    def _accept(self, logarithm: Tensor, w: Tensor, g: Tensor) -> Tensor:
+    def _accept(self, logarithm: Tensor, w: Tensor, g: Tensor, slope: Tensor, square: Tensor) -> Tensor:
         """Metropolis: take the new samples with probability exp(logarithm); which were (p, n)."""
         take = self._uniform(*logarithm.shape) < logarithm.exp()
-        self.w = torch.where(take[..., None], w, self.w)
-        self.g = torch.where(take, g, self.g)
+        stay = ~take  # the fewer
+        w[stay], slope[stay] = self.w[stay], self.slope[stay]
+        self.w, self.slope = w, slope
+        self.g, self.square = torch.where(take, g, self.g), torch.where(take, square, self.square)
         return take
 
     def _normal(self, *shape: int) -> Tensor:

@@ -24,8 +24,8 @@ from mlpde.formulation.tempered_samples import TemperedSamples, raised
 
 Tensor = torch.Tensor
 REPLICATES = 8  # independent runs, whose spread tells the error; half of them take twice the moves
-PARTICLES = 1024  # samples of each
-MOVES = 2  # of each kind, at every factor
+PARTICLES = 640  # samples of each
+MOVES = 1  # of each kind, at every factor, in half of them
 AT_ONCE = 64  # points, of `tempered_at`
 POINT_REPLICATES, POINT_PARTICLES, POINT_LEAPS = 2, 256, 4
 SIZES = (1e-2, 1e2)  # of the random z at which the driver is looked at
@@ -34,7 +34,7 @@ ROUNDING = 256  # units in the last place
 
 
 class Tempered(NamedTuple):
-    """u(0, x0) with half of its 95 % interval, and how far runs with more moves are from the others, beyond that.
+    """u(0, x0) with half of its 95 % interval, and how far runs with more moves are from the mean of all.
 
     z0, z0_error (d,): sigma^T grad u(0, x0), and the standard errors.
     """
@@ -65,15 +65,16 @@ def tempered(sde: ForwardBackwardSDE, a: float, seed: int) -> Tempered | None:
     found = _runs(sde, a, 0.0, sde.x0[None], PARTICLES, [MOVES, 2 * MOVES] * (REPLICATES // 2), 1, seed)
     if found is None:
         return None
-    each, slopes = found[0][:, 0], found[1][:, 0]
+    values, slopes = found[0][..., 0], found[1][:, 0]
+    each = values.diagonal()
     quantile = float(student.ppf(0.975, REPLICATES - 1))
     few, many = each[::2], each[1::2]
-    noise = math.hypot(float(few.std()), float(many.std())) / math.sqrt(len(few))
+    others = torch.stack([_joined(values[torch.arange(REPLICATES) != k, k], a) for k in range(REPLICATES)])
     z0 = sde.z_of_gradient(0.0, sde.x0.expand(REPLICATES, -1), slopes)
     return Tempered(
         float(_joined(each, a)),
-        quantile * float(each.std()) / math.sqrt(REPLICATES),
-        max(abs(float(few.mean() - many.mean())) - quantile * noise, 0.0),
+        quantile * float(others.std()) * (REPLICATES - 1) / math.sqrt(REPLICATES),  # the jackknife
+        abs(float(few.mean() - many.mean())) / 2,
         z0.mean(0),
         z0.std(0) / math.sqrt(REPLICATES),
     )
@@ -90,7 +91,7 @@ def tempered_at(sde: ForwardBackwardSDE, a: float, t: float, x: Tensor, seed: in
     for batch in x.split(AT_ONCE):
         found = _runs(sde, a, t, batch, POINT_PARTICLES, [1] * POINT_REPLICATES, POINT_LEAPS, seed)
         if found is not None:
-            values.append(_joined(found[0], a).to(x))
+            values.append(_joined(found[0].diagonal().T, a).to(x))
             slopes.append(found[1].mean(0))
         elif len(batch) > 1:  # the others have values
             value, slope = map(
@@ -114,14 +115,12 @@ def _runs(
     leaps: int,
     seed: int,
 ) -> tuple[Tensor, Tensor] | None:
-    """u (r, p) and its gradient (r, p, d) at (t, x (p, d)) by r independent runs; None as `raised`."""
+    """u (r, r, p), as in `raised`, and its gradient (r, p, d) at (t, x (p, d)) by r runs; None as `raised`."""
     root, sign = math.sqrt(sde.horizon - t), math.copysign(1.0, a)
 
     def value(w: Tensor, start: Tensor = x[:, None]) -> Tensor:
-        at = start.expand_as(w).flatten(0, 1)
-        return sign * sde.terminal(sde.step(t, sde.horizon - t, at, root * w.flatten(0, 1))).unflatten(
-            0, w.shape[:2]
-        )
+        ends = sde.step(t, sde.horizon - t, start, root * w)
+        return sign * sde.terminal(ends.flatten(0, 1)).unflatten(0, w.shape[:2])
 
     samples = [
         TemperedSamples(value, (len(x), particles, sde.dim), x, few, leaps, seed * len(moves) + replicate)
