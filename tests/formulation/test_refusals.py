@@ -4,10 +4,12 @@ import pytest
 import ufl
 from manufactured import domain
 
+from geometry import rectangle
 from mlpde import Dirichlet, Field, InputError, Problem, dt
 from mlpde.formulation.determined import check_determined
 from mlpde.formulation.residual import strong_form
 from mlpde.formulation.weak_form import weak_form
+from mlpde.formulation.weak_residual import weak_residual
 
 inner, G = ufl.inner, ufl.grad
 
@@ -156,3 +158,47 @@ def test_the_test_functions_of_several_fields_are_told_apart():
 
     with pytest.raises(InputError, match=r"contains v: .*v_p"):
         weak_form(problem(form, fields=[Field("u"), Field("p")], dirichlet=Dirichlet("left", field="u")))
+
+
+def channel(*closed):
+    """Stokes flow in a square with mean-free pressure, velocities given at the closed boundaries."""
+    fields = [VECTOR, Field("p", mean_zero=True)]
+    return Problem(
+        rectangle(0.0, 0.0, 1.0, 1.0), fields, stokes, dirichlet=Dirichlet(closed, (0.0, 0.0), field="u")
+    )
+
+
+@pytest.mark.parametrize("reduced", [strong_form, weak_residual])
+def test_a_mean_free_field_whose_constant_is_fixed_is_refused(reduced):
+    """An outlet fixes the pressure, by p n_x = nu du/dn."""
+    sides = ("left", "bottom", "top")
+    closed = channel(*sides, "right")
+    check_determined(closed, reduced(closed))
+    open_ = channel(*sides)
+    with pytest.raises(
+        InputError,
+        match=r"'p' has mean_zero=True, but .*natural condition on 'right' already fixes its constant",
+    ):
+        check_determined(open_, reduced(open_))
+
+
+@pytest.mark.parametrize("reduced", [strong_form, weak_residual])
+def test_a_mean_free_field_in_its_own_equation_is_refused(reduced):
+    def form(u, v, omega):
+        return poisson(u, v, omega) + u * v * omega.dx
+
+    reaction = Problem(rectangle(0.0, 0.0, 1.0, 1.0), Field("u", mean_zero=True), form)
+    with pytest.raises(InputError, match="its equation already fixes its constant"):
+        check_determined(reaction, reduced(reaction))
+
+
+def test_an_outlet_with_a_slip_wall_leaves_the_pressure_free():
+    """u_1 given and u_2 free at x = 1: the natural condition is that of u_2, p n_y = 0, without p."""
+    walls = [
+        Dirichlet(("left", "bottom", "top"), (0.0, 0.0), field="u"),
+        Dirichlet("right", 0.0, field="u", component=0),
+    ]
+    slip = Problem(
+        rectangle(0.0, 0.0, 1.0, 1.0), [VECTOR, Field("p", mean_zero=True)], stokes, dirichlet=walls
+    )
+    check_determined(slip, strong_form(slip))
