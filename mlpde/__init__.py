@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from mlpde.problem import SemilinearParabolic as SemilinearParabolic
     from mlpde.solution import Solution as Solution
     from mlpde.solvers.bsde import BSDE as BSDE
+    from mlpde.solvers.deep_bsde import DeepBSDE as DeepBSDE
+    from mlpde.solvers.deep_ritz import DeepRitz as DeepRitz
     from mlpde.solvers.dgm import DGM as DGM
+    from mlpde.solvers.multilevel_picard import MultilevelPicard as MultilevelPicard
     from mlpde.solvers.pinn import PINN as PINN
     from mlpde.solvers.rfm import RFM as RFM
+    from mlpde.solvers.wan import WAN as WAN
     from mlpde.solving import solve as solve
 
 __version__ = "0.1.0"
@@ -47,7 +51,17 @@ _PUBLIC = {
     "solve": "solving",
     "total": "language",
 }
-_SOLVERS = ("BSDE", "DGM", "FEM", "PINN", "RFM")
+_SOLVERS = {
+    "BSDE": "bsde",
+    "DGM": "dgm",
+    "DeepBSDE": "deep_bsde",
+    "DeepRitz": "deep_ritz",
+    "FEM": "fem",
+    "MultilevelPicard": "multilevel_picard",
+    "PINN": "pinn",
+    "RFM": "rfm",
+    "WAN": "wan",
+}
 __all__ = [*_PUBLIC, *_SOLVERS]
 
 
@@ -55,7 +69,7 @@ def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         return getattr(import_module(f"mlpde.{_PUBLIC[name]}"), name)
     if name in _SOLVERS:
-        return import_module("mlpde.solvers").solver_class(name.lower())
+        return import_module("mlpde.solvers").solver_class(_SOLVERS[name])
     raise AttributeError(f"module 'mlpde' has no attribute {name!r}")
 
 

@@ -17,6 +17,7 @@ import typer
 
 from geometry.errors import GeometryError
 from mlpde import __version__, case_files
+from mlpde.conditions import as_tuple
 from mlpde.doctor.command import doctor
 from mlpde.errors import InputError, unknown
 from mlpde.parallel import one_voice, ranks, refuse_strangers
@@ -133,7 +134,11 @@ def show(case: CaseArgument) -> None:
     lines["fields"] = ", ".join(f.name + (f" {f.shape}" if f.shape else "") for f in problem.fields)
     if getattr(problem, "time", None):
         lines["time"] = "{:g} to {:g}".format(*problem.time)
-    lines["Dirichlet"] = ", ".join(str(c.boundary or f"at {c.at}") for c in problem.dirichlet)
+    lines["Dirichlet"] = "; ".join(
+        f"{c.field or problem.fields[0].name}{'' if c.component is None else f'[{c.component}]'} "
+        + (f"at {c.at}" if c.boundary is None else f"on {', '.join(as_tuple(c.boundary))}")
+        for c in problem.dirichlet
+    )
     exact = getattr(problem, "exact", None) or {}
     lines["exact solution"] = ", ".join(exact) if isinstance(exact, Mapping) else "u"
     lines["quantities"], lines["outputs"] = ", ".join(loaded.quantities), ", ".join(loaded.outputs)

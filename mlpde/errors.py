@@ -23,7 +23,7 @@ class InputError(ValueError):
 def unknown(kind: str, name: object, valid: Iterable[str]) -> InputError:
     """The sentence for a name that does not exist: what was given, what exists, the closest match."""
     names = sorted(valid)
-    close = difflib.get_close_matches(str(name), names, n=1)
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.7)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return InputError(f"unknown {kind} {name!r}: there is {', '.join(map(repr, names)) or 'none'}{hint}")
 
