@@ -81,11 +81,13 @@ LAYERS = {
     "mlpde.solution": PICTURES,  # solution.plot(), solution.export()
     "mlpde.energy_training": SOLUTION,
     "mlpde.eigen_training": SOLUTION,
+    "mlpde.warm_start": SOLUTION,
     "mlpde.solvers.*": (
         *SOLUTION,
         "mlpde.parallel",
         "mlpde.energy_training",
         "mlpde.eigen_training",
+        "mlpde.warm_start",
     ),  # neither another solver nor the table of them
     "mlpde.backward": SOLUTION,
     "mlpde.exact": SOLUTION,

@@ -35,6 +35,7 @@ from mlpde.representation.network_energy import NetworkEnergy
 from mlpde.representation.networks import MLP, ResidualNetwork
 from mlpde.settings import chosen, positive, whole
 from mlpde.solution import Solution
+from mlpde.warm_start import initial
 
 POINTS_PER_PARAMETER = (
     12.0  # with few points the network finds energies below the minimum, between the points
@@ -64,6 +65,7 @@ class DeepRitz:
     optimizer: None chooses by size: natural gradients, self-scaled Broyden, L-BFGS; Adam for random points.
     iterations: at most; None: by the optimizer.  learning_rate: of Adam, which falls to zero.
     tolerance: the run ends when the strong residual on independent points is below.
+    start: the folder of a saved solution by a network with the same layers and inputs, whose parameters it begins with.
     """
 
     network: Literal["mlp", "residual"] = "mlp"
@@ -79,6 +81,7 @@ class DeepRitz:
     iterations: int | None = None
     learning_rate: float = 1e-3
     tolerance: float = 1e-7
+    start: str | None = None
 
     name: ClassVar[str] = "deep_ritz"
     accepts: ClassVar[frozenset[str]] = frozenset(
@@ -113,7 +116,7 @@ class DeepRitz:
         strong, warnings = _strong_form(problem)
         network, treatment = self._network(problem.domain, conditions, strong, random)
         rows = [row for row in conditions.rows if treatment != "hard" or row.kind == "point"]
-        theta = network.initial(seed)
+        theta = initial(self.start, network, seed)
         energy_at, method = self._energy(densities, rows, problem.domain, network, theta, seed, random)
         training = Training(
             energy_at,
@@ -151,6 +154,10 @@ class DeepRitz:
         return Solution(self.name, repr(self), problem.fields, model, _mesh(problem.domain), info, problem)
 
     def _solve_modes(self, problem: Eigenproblem, seed: int, monitor: Monitor) -> Solution:
+        if self.start is not None:
+            raise InputError(
+                "deep_ritz.start is for problems with a right-hand side: modes begin at random parameters"
+            )
         wall, cpu = time.perf_counter(), time.process_time()
         published = self._descent()
         modes, size = train_modes(

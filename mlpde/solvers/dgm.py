@@ -32,6 +32,7 @@ from mlpde.representation.networks import MLP, GatedNetwork
 from mlpde.representation.squared_residual import SquaredResidual
 from mlpde.settings import chosen, positive, whole
 from mlpde.solution import Solution
+from mlpde.warm_start import initial
 
 NETWORKS: Mapping[str, type[Network]] = {"gated": GatedNetwork, "mlp": MLP}
 HELD_OUT = 1000  # independent points that judge a solution
@@ -51,6 +52,7 @@ class DGM:
     steps (above three dimensions, where the residual has the Laplacian alone).
     weights: "automatic" divides equations by their sizes, "one" takes them as they are.
     tolerance: the run ends when the residual on independent points is below.
+    start: the folder of a saved solution by a network with the same layers and inputs, whose parameters it begins with.
 
     The published algorithm: DGM(width=50, depth=3, weights="one", refine=0, laplacian="monte_carlo", steps=100000).
     """
@@ -67,6 +69,7 @@ class DGM:
     laplacian: Literal["exact", "random_directions", "monte_carlo"] = "exact"
     weights: Literal["automatic", "one"] = "automatic"
     tolerance: float = 1e-6
+    start: str | None = None
 
     name: ClassVar[str] = "dgm"
     accepts: ClassVar[frozenset[str]] = frozenset(
@@ -102,7 +105,7 @@ class DGM:
             return collocate(form, domain, domain.interior(n, rule=rule, seed=number), seed=number)
 
         judges = sample(HELD_OUT, "uniform", first)
-        theta = network.initial(seed)
+        theta = initial(self.start, network, seed)
         loss = SquaredResidual(network, self._weights(judges, network, theta, domain), problem.domain.dim)
         progress = _Progress(self, network, judges, form.free, monitor, theta)
         state, reason = progress.resumed(), "max_iterations"

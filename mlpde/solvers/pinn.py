@@ -34,6 +34,7 @@ from mlpde.representation.stokes_corners import stokes_corners
 from mlpde.representation.with_flows import WithFlows
 from mlpde.settings import chosen, positive, several, whole
 from mlpde.solution import Solution
+from mlpde.warm_start import initial
 
 ROWS_PER_PARAMETER = 3.0  # fewer than 2 lets the network interpolate the points
 MOST_POINTS = 5000  # unless asked for
@@ -62,6 +63,7 @@ class PINN:
     iterations: steps at most; None: 120 for Gauss-Newton, thousands for the others.
     learning_rate: of Adam, which falls to zero as a cosine.
     tolerance: the run ends when the residual on independent points is below.
+    start: the folder of a saved solution by a network with the same layers and inputs, whose parameters it begins with.
     """
 
     width: int = 16
@@ -75,6 +77,7 @@ class PINN:
     iterations: int | None = None
     learning_rate: float = 1e-3
     tolerance: float = 1e-8
+    start: str | None = None
 
     name: ClassVar[str] = "pinn"
     accepts: ClassVar[frozenset[str]] = frozenset(
@@ -134,7 +137,7 @@ class PINN:
             check_memory(count * form.components, network.size, "Gauss-Newton", remedy)
         held_out = domain.interior(HELD_OUT, rule="uniform", seed=seed + 1)
         judges = collocate(form, domain, held_out, seed=seed + 1)
-        start, inside = network.initial(seed), domain.interior(count, rule="sobol", seed=seed)
+        start, inside = initial(self.start, network, seed), domain.interior(count, rule="sobol", seed=seed)
         state, earlier = None, monitor.resume()
         if earlier is not None:
             inside = earlier[0].pop("points")

@@ -32,6 +32,7 @@ from mlpde.representation.riesz_rows import RieszRows, on_boundary, relative_con
 from mlpde.representation.windows import window
 from mlpde.settings import chosen, positive, whole
 from mlpde.solution import Solution
+from mlpde.warm_start import initial
 
 TEST_SPACE = "reference_fem:test_space"
 TESTS_PER_PARAMETER = 2.0
@@ -55,6 +56,7 @@ class WAN:
     learning_rate, adversary_rate: of Adam and Adagrad.
     iterations: steps at most; None: 120 of Gauss-Newton, 20000 of Adam.
     tolerance: the run ends when the residual in another test space, or on independent points, is below.
+    start: the folder of a saved solution by a network with the same layers and inputs, whose parameters it begins with.
     """
 
     adversary: Literal["riesz", "network"] | None = None
@@ -68,6 +70,7 @@ class WAN:
     adversary_rate: float = 0.015
     iterations: int | None = None
     tolerance: float = 1e-8
+    start: str | None = None
 
     name: ClassVar[str] = "wan"
     accepts: ClassVar[frozenset[str]] = frozenset(
@@ -143,7 +146,7 @@ class WAN:
         count = self.tests or math.ceil(TESTS_PER_PARAMETER * network.size)
         check_memory(count, max(count, network.size), "WAN", "a smaller network or fewer tests")
         lower, upper = domain.bounding_box
-        start = state_of(network, network.initial(seed))
+        start = state_of(network, initial(self.start, network, seed))
         tested, judge = (
             RieszResidual(
                 form,
@@ -170,7 +173,7 @@ class WAN:
         result = gauss_newton.gauss_newton(
             rows.residual_and_jacobian,
             rows.residual,
-            network.initial(seed),
+            initial(self.start, network, seed),
             max_iterations=steps,
             callback=after_step,
             state=saved and gauss_newton.State(torch.as_tensor(saved[0]["theta"]), **saved[1]),
@@ -217,7 +220,7 @@ class WAN:
             )
             return judged <= self.tolerance
 
-        state = min_max.State(network.initial(seed), network.initial(seed + 1))
+        state = min_max.State(initial(self.start, network, seed), network.initial(seed + 1))
         saved = monitor.resume()
         if saved is not None:
             arrays = {name: torch.as_tensor(array) for name, array in saved[0].items()}
