@@ -42,6 +42,8 @@ class Monitor:
         self._resume = resume
         self._display = display
         self._start = self._saved = time.monotonic()
+        self._cpu = time.process_time()
+        self.earlier = {"seconds": 0.0, "cpu_seconds": 0.0}  # of the runs that this one continues
 
     @property
     def seconds(self) -> float:
@@ -75,6 +77,7 @@ class Monitor:
             "settings": plain(settings),
             "history": self.history,
             "seconds": self.seconds,
+            "cpu_seconds": self.earlier["cpu_seconds"] + time.process_time() - self._cpu,
         }
         self._file.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}")
@@ -95,6 +98,7 @@ class Monitor:
             with safe_open(self._file, framework="numpy") as stored:
                 record = json.loads((stored.metadata() or {})["mlpde"])
                 arrays = {name: stored.get_tensor(name) for name in stored.keys()}
+            earlier = {what: record[what] for what in self.earlier}
         except (SafetensorError, KeyError, json.JSONDecodeError) as error:
             raise InputError(
                 f"{self._file} is not a checkpoint of mlpde: remove it or start without --resume"
@@ -106,5 +110,6 @@ class Monitor:
                     "repeat the run with the same settings, or start anew without --resume"
                 )
         self.history = record["history"]
-        self._start = time.monotonic() - record["seconds"]
+        self.earlier = earlier
+        self._start = time.monotonic() - earlier["seconds"]
         return arrays, record["settings"]

@@ -32,8 +32,8 @@ def run(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
     """The solver's solution with cost, seed, history and versions in `info`.
 
     seconds (wall clock) and cpu_seconds are those of `solver.solve`, unless the solver counts its own work apart (FEM
-    leaves its error estimate out).  Under MPI a solver that is not `parallel` works on rank 0, and all ranks get the
-    solution.
+    leaves its error estimate out), with those of the runs that it continues.  Under MPI a solver that is not `parallel`
+    works on rank 0, and all ranks get the solution.
     """
     check_accepts(solver, case.problem, case.name)
     if not isinstance(seed, int) or seed < 0:
@@ -57,6 +57,7 @@ def _timed(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
     record = {"seed": seed, "history": monitor.history, "warnings": []}
     used = {"versions": versions() | found.info.get("versions", {})}
     info = {**measured, **record, **found.info, **used}
+    info |= {what: info[what] + before for what, before in monitor.earlier.items()}
     if isinstance(case.problem, Problem):
         from mlpde.formulation.overdetermined import overruled_sentences
 

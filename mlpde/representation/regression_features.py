@@ -169,16 +169,30 @@ class Regression:
         share = place - before
         if share == 1.0:
             return sde.terminal_gradient(x)
-        value, slope = self._by(max(before, 1), t, x)
         if before == 0:
-            value = value + (1 - share) * self._move
-        elif before == steps - 1:
+            return self._at_the_start(share, t, x)
+        value, slope = self._by(before, t, x)
+        if before == steps - 1:
             end, end_slope = sde.terminal_gradient(x)
             value, slope = torch.lerp(value, end, share), torch.lerp(slope, end_slope, share)
         else:
             next_value, next_slope = self._by(before + 1, t, x)
             value, slope = torch.lerp(value, next_value, share), torch.lerp(slope, next_slope, share)
         return value, slope
+
+    def _at_the_start(self, share: float, t: float, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Before t_1, at share t / t_1: the bases are moved so that x0 is in the middle of them, as the samples are.
+
+        Without noise on the way there the bases at x0 may be far from those of all samples, as |x|^2 in d = 50.
+        """
+        scale, coefficients, bases = self.scales[0], self.coefficients[0], self.features.bases
+        x0 = self.features.sde.x0[None]
+        at_x0 = bases(0.0, x0)
+        start = scale._replace(base_mean=at_x0.values[0])
+        middle = scale._replace(base_mean=torch.lerp(start.base_mean, scale.base_mean, share))
+        row = row_of(x, bases(t, x), middle)
+        move = self.y0 - row_of(x0, at_x0, start).phi @ coefficients
+        return row.phi @ coefficients + (1 - share) * move, gradient(row, middle, coefficients)
 
     def reached(self, t: float, x: Tensor) -> Tensor:
         """Which of the x (n, d) lie where the samples were at that time (n,); all at T, where u = g."""
@@ -191,7 +205,7 @@ class Regression:
         if place < 1:  # the first samples lie around x0, yet the bases may be far from theirs there
             return (x_off.abs() <= REACH).all(1)
         b_off = (self.features.bases(t, x).values - scale.base_mean) / scale.base_deviation
-        return (torch.cat([x_off, b_off], 1).abs() <= REACH).all(1)
+        return (x_off.abs() <= REACH).all(1) & (b_off.abs() <= CLAMP).all(1)
 
     @property
     def _move(self) -> Tensor:

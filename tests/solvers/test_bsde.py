@@ -102,6 +102,24 @@ def test_a_wave_front_and_its_gradient():
     assert np.mean(np.abs(slope - 0.25) < spread) > 0.8  # sigma^T grad u = d / (4 d)
 
 
+def test_the_gradient_at_x0_where_the_noise_hides_it():
+    """u_t + Lap u = 0, u(T) = |x|^2 in d = 50: |x0|^2 = 2 is nothing beside the 100 that the noise adds."""
+    x0 = np.full(50, 0.2)
+    problem = SemilinearParabolic(
+        50,
+        1.0,
+        tuple(x0),
+        diffusion=lambda t, x: math.sqrt(2),
+        driver=lambda t, x, y, z: 0.0,
+        terminal=lambda x: ufl.dot(x, x),
+    )
+    found = solve(problem, BSDE())
+    for t in (0.0, 0.01):
+        slope = found.gradient(x0[None], t)[0]
+        assert np.linalg.norm(slope - 2 * x0) < 0.15 * np.linalg.norm(2 * x0)
+    assert np.isnan(found.evaluate(x0[None], 0.9)["u"]).all()  # where no path is, |x|^2 being near 90 then
+
+
 def test_a_seed_fixes_the_result_and_another_one_changes_it():
     first, again, other = (quantity(solve(hjb(), BSDE(**QUICK), seed=s))["value"] for s in (1, 1, 2))
     assert first == again != other

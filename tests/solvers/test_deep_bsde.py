@@ -73,6 +73,13 @@ def test_what_the_linearisation_leaves_out_is_told():
     assert "the linearisation leaves out" in found.info["warnings"][0]
 
 
+def test_a_value_that_still_moves_is_not_said_to_be_known():
+    """Adam with a large rate: y0 jumps about, and where it stops is chance."""
+    found = DeepBSDE(**QUICK, iterations=400, learning_rate=0.2).solve(linear(), seed=0)
+    late = [row["y0"] for row in found.info["history"]][-len(found.info["history"]) // 4 :]
+    assert found.info["quantities"]["y0"]["bias"] > (max(late) - min(late)) / 4 > 0.0
+
+
 def test_the_stack_of_networks_is_the_networks_of_the_transcription():
     """Values, gradients by the parameters and running moments."""
     plain = Plain(default_risk(5, 4), 1.0, 1e-2).double()
