@@ -181,10 +181,22 @@ def solve(
     folder = check_folder(out or Path("runs") / f"{loaded.name}-{solver}")
     if resume and not (folder / solving.CHECKPOINT).exists():
         typer.echo(f"no checkpoint in {folder}: starting from the beginning", err=True)
-    with displays() as display:
-        solving.solve(
-            loaded, chosen, seed=seed, out=folder, resume=resume, display=display(solver), command=_command()
-        )
+    try:
+        with displays() as display:
+            solving.solve(
+                loaded,
+                chosen,
+                seed=seed,
+                out=folder,
+                resume=resume,
+                display=display(solver),
+                command=_command(),
+            )
+    except KeyboardInterrupt:
+        kept = (folder / solving.CHECKPOINT).exists()
+        says = "--resume goes on from the checkpoint" if kept else "there was no checkpoint yet"
+        typer.echo(f"stopped: {says} in {folder}", err=True)
+        raise
     _say(read_metrics(folder), folder)
 
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from mlpde.solving import CHECKPOINT
+
 CASE = """
 \"\"\"A straight line.\"\"\"
 import ufl
@@ -50,6 +52,23 @@ def test_solve(mlpde, tmp_path):
     assert row["config"] == "Good(error=0.0001, width=5)"  # the case's own width
     assert row["seed"] == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cases", "out"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "sentence"),
+    [(True, "--resume goes on from the checkpoint in out"), (False, "there was no checkpoint yet in out")],
+)
+def test_a_run_that_is_stopped_says_how_it_goes_on(mlpde, tmp_path, monkeypatch, kept, sentence):
+    def stopped(*arguments, out, **others):
+        if kept:
+            out.mkdir()
+            (out / CHECKPOINT).touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mlpde.solving.solve", stopped)
+    code, _, error = mlpde("solve", "line", "--solver", "good", "--out", "out")
+    assert code not in (0, 2)
+    assert f"stopped: {sentence}" in error
 
 
 def test_compare_and_report(mlpde, tmp_path):
