@@ -29,7 +29,7 @@ from mlpde.representation.product_window import WindowedNetwork
 from mlpde.representation.rayleigh import RayleighQuotient, rayleigh_ritz
 
 STEPS = 25  # natural gradients a mode, at fixed points
-ROUNDS, ROUND_STEPS = 10, 4  # in many dimensions: new points, then steps
+ROUNDS, ROUND_STEPS = 14, 4  # in many dimensions: new points, then steps
 SAMPLE = 8192  # points in many dimensions
 JUDGED = 8  # times as many independent points for the eigenvalues
 JUDGED_EVERY = 100  # steps of Adam
