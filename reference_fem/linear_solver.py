@@ -28,6 +28,8 @@ NOT_POSITIVE = (
     REASONS.DIVERGED_INDEFINITE_MAT,
     REASONS.DIVERGED_PCSETUP_FAILED,
 )
+INDEFINITE = "it seems that the matrix is not positive definite"
+LIBRARY_ERRORS = (76, 77)  # PETSc's codes for an error in an external library, and for inconsistent data
 
 
 class LinearSolver:
@@ -50,7 +52,13 @@ class LinearSolver:
             self.choice = "iterative"  # nothing else than what the options say
             self.iteration = _by_options(matrix, system, iterate)
         elif iterate:
-            self.iteration = conjugate_gradients(matrix, system)
+            try:
+                self.iteration = conjugate_gradients(matrix, system)
+            except PETSc.Error as error:
+                if error.ierr not in LIBRARY_ERRORS:  # type: ignore[attr-defined]
+                    raise
+                # the multigrid estimates eigenvalues from a random start, where an indefinite matrix may break it
+                self._direct(f"the linear solver cg failed in its set-up ({INDEFINITE})")
         else:
             self.factors = Factorisation(matrix)
 
@@ -76,13 +84,17 @@ class LinearSolver:
         reason, facts = self.iteration.getConvergedReason(), self.facts
         why = f"PETSc's reason {reason}"
         if reason in NOT_POSITIVE and self.iteration.getType() == "cg":
-            why = "it seems that the matrix is not positive definite"
-        failed = f"the linear solver {facts['method']} failed after {facts['iterations']} iterations ({why})"
+            why = INDEFINITE
+        return self._direct(
+            f"the linear solver {facts['method']} failed after {facts['iterations']} iterations ({why})"
+        ).solve(b)
+
+    def _direct(self, failed: str) -> Factorisation:
         if self.choice != "auto":
             raise InputError(f'{failed}; take linear_solver="direct" and no PETSc options {PREFIX}...')
         self.warnings.append(f"{failed}: MUMPS took over")
         self.factors = Factorisation(self.matrix)
-        return self.factors.solve(b)
+        return self.factors
 
 
 def is_suitable(matrix: Any, system: System) -> bool:

@@ -133,6 +133,26 @@ def test_an_indefinite_matrix_goes_to_mumps_and_that_is_said(monkeypatch):
         FEM(size=0.05, estimate=False, linear_solver="iterative").solve(problem)
 
 
+def test_a_multigrid_that_cannot_be_set_up_is_said(monkeypatch):
+    """An indefinite matrix breaks the estimate of eigenvalues for some of its random starts."""
+    problem = scalar(reaction(0.0), rectangle())
+    direct = FEM(size=0.05, estimate=False).solve(problem)
+
+    def broken(*_):
+        raise PETSc.Error(77)
+
+    monkeypatch.setattr(linear_solver, "conjugate_gradients", broken)
+    monkeypatch.setattr(linear_solver, "LARGE", {2: 100})
+    solution = FEM(size=0.05, estimate=False).solve(problem)
+    (warning,) = solution.info["warnings"]
+    assert warning.startswith("the linear solver cg failed in its set-up") and "MUMPS took over" in warning
+    assert solution.info["linear_solver"]["method"] == "mumps"
+    x = rectangle().interior(20)
+    np.testing.assert_allclose(solution(x), direct(x), atol=1e-12)
+    with pytest.raises(InputError, match=r"the linear solver cg failed in its set-up .*linear_solver="):
+        FEM(size=0.05, estimate=False, linear_solver="iterative").solve(problem)
+
+
 def test_petscs_options_come_first(options):
     options("ksp_type", "gmres")
     options("pc_type", "sor")
