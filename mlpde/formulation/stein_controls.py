@@ -47,16 +47,15 @@ def means(e: Tensor, w: Tensor, g: Tensor, slope: Tensor, factor: float) -> Tens
         helpers = range(other, r, 2)
         columns = torch.cat([e[..., None], torch.ones_like(e[..., None]), controls], -1)[other::2]
         scale = columns.square().sum((0, 1)).sqrt().clamp_min(torch.finfo(columns.dtype).tiny)
-        triangles = torch.linalg.qr(
-            columns / scale, mode="r"
-        ).R  # rows that are as good as the samples of a set
+        # the eight rows of a set's triangle have the least squares of all its samples
+        triangles = torch.linalg.qr(columns / scale, mode="r").R
         beta = _weights(triangles, scale)
         rest[one::2] = e[one::2] - controls[one::2] @ beta
         controlled[one::2] = rest[one::2].mean(1)[:, None]
         for k in helpers if len(helpers) > 1 else ():
             others = [m for m in helpers if m != k]
-            by_m = by_axis[one::2] @ each[others].mean(0)
-            used = torch.cat([by_length[one::2].mean(1), by_m.double()], -1)
+            moved = by_axis[one::2] @ each[others].mean(0)
+            used = torch.cat([by_length[one::2].mean(1), moved.double()], -1)
             without = _weights(triangles[[m // 2 for m in others]], scale)
             controlled[one::2, k] = plain[one::2, 0] - used @ without
     return controlled if bool(rest.var() < e.var()) else plain
