@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,8 @@ STATES: dict[str, Any] = {
 class Training:
     """One run.
 
-    energy_at(step): the energy, at fresh points where the sampling is random.  judge(theta): the residual on
+    energy_at(step): the energy, at fresh points where the sampling is random.  few: the same at fewer points, on which
+    natural gradients begin, as long as their steps lower the energy at all points.  judge(theta): the residual on
     independent points, nan where there is none; decisive: it may end the run.  multipliers: update them.
 
     A network that finds energies below the minimum, between the points of a sum, shows it on the independent points:
@@ -49,23 +50,18 @@ class Training:
     multipliers: bool
     decisive: bool
     monitor: Monitor
+    few: NetworkEnergy | None = None
     judged: float = math.nan
     best: tuple[float, torch.Tensor] | None = None
     worse: int = 0
-    rounds: int = 0  # that are over, the multipliers' update included
+    rounds: int = 0  # that are over: on few points, or until an update of the multipliers, it included
 
     def run(self, theta: torch.Tensor) -> tuple[torch.Tensor, str]:
         """(parameters, why it ended), from theta (P,) or from the monitor's checkpoint."""
         energy = self.energy_at(0)
         state = self._resumed(energy, theta)
         if self.method == "natural_gradient":
-            result: Any = natural_gradient.natural_gradient(
-                energy,
-                theta,
-                max_iterations=self.iterations,
-                callback=lambda s: self._after(energy, s, s.decrease),
-                state=state,
-            )
+            result = self._natural_gradient(energy, theta, state)
         elif self.method == "adam":
             result = self._adam(theta, state)
         else:
@@ -74,6 +70,29 @@ class Training:
             self.judged, theta = self.best
             return theta, "residual on independent points"
         return result.theta, "tolerance" if result.reason == "stopped" else result.reason
+
+    def _natural_gradient(self, energy: NetworkEnergy, theta: torch.Tensor, state: Any) -> Any:
+        lowest = theta if state is None else state.theta
+
+        def after_few(s: natural_gradient.State) -> bool:
+            nonlocal lowest
+            if energy.difference(lowest, s.theta) >= 0.0:
+                self.rounds = 1
+                return True
+            lowest = s.theta
+            return self._after(energy, s, s.decrease)
+
+        options: dict[str, Any] = {"max_iterations": self.iterations}
+        if self.few is not None and self.rounds == 0:
+            begun = natural_gradient.natural_gradient(
+                self.few, theta, callback=after_few, state=state, **options
+            )
+            if self.rounds == 0 and begun.reason != "stagnation":
+                return begun
+            self.rounds, state = 1, replace(begun.state, theta=lowest)
+        return natural_gradient.natural_gradient(
+            energy, theta, callback=lambda s: self._after(energy, s, s.decrease), state=state, **options
+        )
 
     def _adam(self, theta: torch.Tensor, state: Any) -> Any:
         step = state.iteration if state else 0

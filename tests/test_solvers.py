@@ -20,7 +20,7 @@ QUICK = {
     "rfm": {"max_unknowns": 2500},
     "pinn": {"depth": 2, "iterations": 30},
     "dgm": {"width": 8, "points": 100, "steps": 100, "refine": 100, "resample": 50},
-    "deep_ritz": {"width": 8, "iterations": 15},
+    "deep_ritz": {"width": 8, "iterations": 25},
     "wan": {"width": 10, "iterations": 25},
 }
 REFINED = ("nist_corner", "nist_line_singularity", "nist_peak", "nist_wave_front")  # by FEM, as the case says

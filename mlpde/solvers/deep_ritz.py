@@ -40,6 +40,7 @@ from mlpde.warm_start import initial
 POINTS_PER_PARAMETER = (
     12.0  # with few points the network finds energies below the minimum, between the points
 )
+FEW_POINTS_PER_PARAMETER = 4.0  # until then these will do, and a step costs a third
 EIGEN_POINTS = 4000  # of the quadrature
 RANDOM_POINTS = 1000  # inside, a step
 PENALTY = 1000.0
@@ -117,7 +118,7 @@ class DeepRitz:
         network, treatment = self._network(problem.domain, conditions, strong, random)
         rows = [row for row in conditions.rows if treatment != "hard" or row.kind == "point"]
         theta = initial(self.start, network, seed)
-        energy_at, method = self._energy(densities, rows, problem.domain, network, theta, seed, random)
+        energy_at, few, method = self._energy(densities, rows, problem.domain, network, theta, seed, random)
         training = Training(
             energy_at,
             _judge(strong, problem.domain, network, seed),
@@ -128,6 +129,7 @@ class DeepRitz:
             treatment == "multipliers",
             decisive=not random,
             monitor=monitor,
+            few=few,
         )
         theta, reason = training.run(theta)
         if strong is not None and not training.judged <= self.tolerance:
@@ -260,13 +262,13 @@ class DeepRitz:
         theta: torch.Tensor,
         seed: int,
         random: bool,
-    ) -> tuple[Callable[[int], NetworkEnergy], str]:
-        """The energy at step k, always the same or at fresh points, and the optimiser."""
+    ) -> tuple[Callable[[int], NetworkEnergy], NetworkEnergy | None, str]:
+        """The energy at step k, always the same or at fresh points; at few points to begin with; the optimiser."""
         lower, upper = domain.bounding_box
         count = self.points or (RANDOM_POINTS if random else int(POINTS_PER_PARAMETER * network.size))
         singular = _singular(network)
 
-        def at(step: int, penalty: float) -> NetworkEnergy:
+        def at(step: int, penalty: float, count: int = count) -> NetworkEnergy:
             if random:
                 fresh = int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
                 parts = at_random(densities, rows, domain, count, penalty, fresh)
@@ -287,7 +289,12 @@ class DeepRitz:
                     "the energy has no minimum: its second derivative is negative in some direction (a saddle point, "
                     "such as velocity and pressure, or an operator that is not positive); use PINN, or FEM"
                 )
-        return (lambda step: at(step, penalty)) if random else (lambda step: energy), method
+        if random:
+            return (lambda step: at(step, penalty)), None, method
+        few = None
+        if method == "natural_gradient" and self.points is None and not rows:  # multipliers belong to points
+            few = at(0, penalty, int(FEW_POINTS_PER_PARAMETER * network.size))
+        return (lambda step: energy), few if few is not None and few.rows < energy.rows else None, method
 
 
 def _mesh(domain: Any) -> Any:
