@@ -69,6 +69,16 @@ def test_a_killed_run_continues_to_the_same_result(settings, tmp_path):
     assert np.array_equal(again(x), whole) and again.info["residual"] < np.inf
 
 
+def test_few_points_begin_and_the_energy_at_all_of_them_never_rises():
+    problem = load("square_poisson").problem
+    found = DeepRitz(width=8, iterations=18).solve(problem, seed=0)
+    alone = DeepRitz(width=8, iterations=18, points=12 * found.info["unknowns"]).solve(problem, seed=0)
+    losses, others = (np.array([entry["loss"] for entry in s.info["history"]]) for s in (found, alone))
+    assert (np.diff(losses) < 1e-12 * abs(losses[-1])).all()
+    assert abs(losses[0] - others[0]) > 1e-3 * abs(others[0])  # the first step is that of fewer points
+    assert losses[-1] == pytest.approx(others[-1], rel=1e-5)
+
+
 @pytest.mark.parametrize("optimizer", ["broyden", "lbfgs", "adam"])
 def test_every_optimiser_lowers_the_error(optimizer):
     steps = {"broyden": 100, "lbfgs": 100, "adam": 300}[optimizer]
