@@ -6,6 +6,7 @@ Singer, J. Mach. Learn. Res. 12, 2011.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,7 @@ def min_max(
 ) -> State:
     """Minimise `adversary_loss` in eta and then `loss` in theta, one step each, on the batch of every iteration.
 
+    Adam's learning rate falls to zero as a cosine: at a constant one theta goes on swinging about its limit.
     `callback` receives the state after every iteration and ends the run by returning True.
 
     Raises FloatingPointError if a loss is not finite, with the step named.
@@ -71,6 +73,9 @@ def min_max(
                     f"the loss of {'the adversary' if name == 'eta' else 'the network'} is not finite at step "
                     f"{state.iteration + 1}: a smaller learning rate may help"
                 )
+            if name == "theta":
+                fall = (1 + math.cos(math.pi * state.iteration / max_iterations)) / 2
+                optimizers[name].param_groups[0]["lr"] = learning_rate * fall
             (players[name].grad,) = torch.autograd.grad(found, players[name])
             optimizers[name].step()
         moments = {
