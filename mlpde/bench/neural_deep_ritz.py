@@ -10,7 +10,9 @@ from mlpde.bench import print_table
 
 SEEDS = (0, 1, 2)
 PUBLISHED_STEPS = 20_000
-PUBLISHED_RATE = 1e-2  # of Adam: 5e-2 diverges, 1e-3 is ten times too slow
+PUBLISHED_RATE = (
+    1e-2  # of Adam, ours: the best of 1e-3, 1e-2, 5e-2 for the error of seed 0, which is not run again
+)
 PUBLISHED = 6, 0.57  # blocks, per cent: the best of the paper
 OSCILLATOR = (
     (1, 10, 0.16, 0.1),
@@ -43,7 +45,7 @@ def slit() -> None:
     )
     rows = [
         [*_row(DeepRitz(), case, reference, SEEDS), "<= 0.01 % asked"],
-        [*_row(published, case, reference, SEEDS[:1]), f"{per_cent} %"],
+        [*_row(published, case, reference, SEEDS[1:2]), f"{per_cent} %"],
     ]
     columns = ["algorithm", "parameters", "median, per cent", "worst", "CPU s", "published"]
     print_table("slit square, relative L2 error", columns, rows)

@@ -13,7 +13,7 @@ from mlpde.bench import print_table
 SEEDS = (0, 1, 2)
 CLASSICAL_STEPS = {2: 300, 5: 3000}  # by dimension; the authors' program takes 20000 steps of 10000 points
 CLASSICAL_POINTS = 500
-CLASSICAL_RATE = 3e-3  # of Adam in so few steps
+CLASSICAL_RATE = 3e-3  # of Adam, ours: the better of 1e-3, 3e-3 for the error of seed 0 in five dimensions
 
 
 def smooth_box() -> Any:
@@ -73,7 +73,7 @@ def main() -> None:
     trained = [classical(smooth_box(), seed) for seed in SEEDS]
     times, errors = np.array(trained).T
     rows: list[list[Any]] = [[float(np.median(errors)), float(errors.max()), float(np.median(times))]]
-    title = f"smooth square by the published training, {CLASSICAL_STEPS[2]} steps, 3 seeds"
+    title = f"smooth square by the published losses, a falling rate, {CLASSICAL_STEPS[2]} steps, 3 seeds"
     print_table(title, ["median L2", "worst", "CPU s"], rows)
 
     ring = load("annulus_interface")
@@ -93,9 +93,9 @@ def main() -> None:
     print_table(
         "a coefficient that jumps, where PINN refuses", ["what", "L2", "H1", "residual", "CPU s"], rows
     )
-    seconds, five = classical(mean_box(), 0)
+    seconds, five = classical(mean_box(), SEEDS[1])  # the rate was chosen by the first
     rows = [[f"<= 0.01 after 20000 steps, here {CLASSICAL_STEPS[5]}", five, seconds]]
-    print_table("5-D box by the published training", ["asked", "L2", "CPU s"], rows)
+    print_table("5-D box by the published losses, a falling rate", ["asked", "L2", "CPU s"], rows)
 
 
 if __name__ == "__main__":

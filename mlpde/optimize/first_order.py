@@ -62,8 +62,7 @@ def first_order(
                 "rate may help"
             )
         if schedule == "cosine":
-            fall = (1 + math.cos(math.pi * state.iteration / max_iterations)) / 2
-            optimizer.param_groups[0]["lr"] = learning_rate * fall
+            optimizer.param_groups[0]["lr"] = learning_rate * cosine(state.iteration, max_iterations)
         parameter.grad = gradient
         optimizer.step()
         moments = optimizer.state[parameter]
@@ -71,3 +70,8 @@ def first_order(
         if callback is not None and callback(state):
             return Result(state, "stopped")
     return Result(state, "max_iterations")
+
+
+def cosine(iteration: int, iterations: int) -> float:
+    """(1 + cos(pi k / n)) / 2, from 1 at the first step to 0 at the last."""
+    return (1 + math.cos(math.pi * iteration / iterations)) / 2

@@ -6,12 +6,13 @@ Singer, J. Mach. Learn. Res. 12, 2011.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+
+from mlpde.optimize.first_order import cosine
 
 Loss = Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]  # of a batch, theta and eta
 
@@ -74,8 +75,9 @@ def min_max(
                     f"{state.iteration + 1}: a smaller learning rate may help"
                 )
             if name == "theta":
-                fall = (1 + math.cos(math.pi * state.iteration / max_iterations)) / 2
-                optimizers[name].param_groups[0]["lr"] = learning_rate * fall
+                optimizers[name].param_groups[0]["lr"] = learning_rate * cosine(
+                    state.iteration, max_iterations
+                )
             (players[name].grad,) = torch.autograd.grad(found, players[name])
             optimizers[name].step()
         moments = {

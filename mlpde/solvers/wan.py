@@ -53,7 +53,7 @@ class WAN:
     "network".
     degree, tests: Lagrange elements and number of test functions; None: two for each parameter.
     points: random points inside in each step against "network"; on each boundary a tenth of it.
-    learning_rate, adversary_rate: of Adam, which falls to zero as a cosine, and of Adagrad.
+    learning_rate, adversary_rate: of Adam, which falls to zero as a cosine (that is ours), and of Adagrad.
     iterations: steps at most; None: 120 of Gauss-Newton, 20000 of Adam.
     tolerance: the run ends when the residual in another test space, or on independent points, is below.
     start: the folder of a saved solution by a network with the same layers and inputs, whose parameters it begins with.
