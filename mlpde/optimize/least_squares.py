@@ -85,8 +85,8 @@ def solve_blocks(
     - block_qr minimises |B x - f|^2 + |mu D x|^2, D the column norms of B, mu = `regularisation`, by default 4 eps.
     - dense drops singular values below 1e-15 of the largest.
     - The others drop the singular values of each block below 1e-14. mixed_qr and cholesky that do not converge in 10
-      iterations, or meet a pivot that is not positive, give way to block_qr, two_level to cholesky: `warnings` say
-      so.
+      iterations, and cholesky where B^T B is singular to rounding, give way to block_qr, two_level to cholesky:
+      `warnings` say so.
     - `coarse()` are coarse functions (width, n) of every block for two_level: coefficients of smooth functions.
 
     With an mpi4py `communicator` every rank passes some of the rows, and gets all of x; "auto" is then cholesky or

@@ -16,16 +16,18 @@ from mlpde.optimize.iteration import Solved, Stagnation
 from mlpde.optimize.petsc_matrices import PREFIX, Layout, normal_matrix, objects, petsc, plain_errors, system
 from mlpde.optimize.row_groups import RowGroup
 
+INVERSE_ITERATIONS = 2  # find the least eigenvalue to its order where it is far below the others
 NEGATIVE_PIVOTS = 12  # MUMPS' INFOG(12)
 CHOLESKY_ITERATIONS = 10  # more say that the factor is no good one
 TOLERANCE = 1e-5  # of the gradient, relative to the residual: the residual is least to 1e-6 at B's condition
 ROUNDING = 1e-14
+SINGULAR = 1e-15  # least eigenvalue of B^T B, whose columns have norm 1: at this size it is rounding of the product
 
 
 def cholesky(groups: Sequence[RowGroup], layout: Layout) -> Solved:
     """min |B y - f| by LSQR, preconditioned by Cholesky's factor of B^T B.
 
-    Raises Stagnation on a pivot that is not positive, or more than 10 iterations.
+    Raises Stagnation where B^T B is singular to rounding, or after more than 10 iterations.
     """
     with objects() as keep:
         B, f = system(groups, layout, keep)
@@ -48,7 +50,15 @@ def cholesky(groups: Sequence[RowGroup], layout: Layout) -> Solved:
             if negative > 0:
                 raise Stagnation(f"{negative} pivots of B^T B are not positive")
             noise, y, z = keep(f.duplicate()), keep(B.createVecRight()), keep(B.createVecRight())
-            noise.array[:] = np.random.default_rng(B.comm.rank).standard_normal(noise.local_size)
+            rng = np.random.default_rng(B.comm.rank)
+            z.array[:] = rng.standard_normal(z.local_size)
+            for _ in range(INVERSE_ITERATIONS):
+                z.normalize()
+                pc.apply(z, y)
+                y.copy(z)
+            if y.norm() > 1 / SINGULAR:
+                raise Stagnation(f"the least eigenvalue of B^T B is {1 / y.norm():.0e}, which is rounding")
+            noise.array[:] = rng.standard_normal(noise.local_size)
             B.multTranspose(noise, z)
             pc.apply(z, y)
             return y.array.copy()

@@ -67,7 +67,7 @@ def test_a_mean_zero_field_has_mean_zero_at_every_time(tmp_path):
         time=(0.0, 1.0),
         initial={"u": lambda x: flow(x, 0.0)},
     )
-    solver = RFM(features=150, partition=(1, 1, 1), activation="sin", scale=1.5, time_blocks=2)
+    solver = RFM(features=200, partition=(1, 1, 1), activation="sin", scale=1.5, time_blocks=2)
     solution = solver.solve(problem)
     points, weights = domain.quadrature(4)
     for t in (0.0, 0.3, 1.0):
