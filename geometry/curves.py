@@ -31,8 +31,12 @@ class Curve:
         local = s - self.start[panel]
         t = 2.0 * local / width - 1.0
         for _ in range(8):  # Newton's method for arc(t) = local
+            missed = _evaluate(self.arc[:, panel], t) - local
+            # at once where the curve is straight
+            if (np.abs(missed) <= 4 * np.finfo(float).eps * width).all():
+                break
             speed = np.linalg.norm(_evaluate(self.derivative[:, panel], t), axis=-1)
-            t = np.clip(t - (_evaluate(self.arc[:, panel], t) - local) / speed, -1.0, 1.0)
+            t = np.clip(t - missed / speed, -1.0, 1.0)
         tangent = _evaluate(self.derivative[:, panel], t)
         return _evaluate(self.position[:, panel], t), tangent / np.linalg.norm(tangent, axis=1)[:, None]
 
