@@ -21,7 +21,7 @@ NEGATIVE_PIVOTS = 12  # MUMPS' INFOG(12)
 CHOLESKY_ITERATIONS = 10  # more say that the factor is no good one
 TOLERANCE = 1e-5  # of the gradient, relative to the residual: the residual is least to 1e-6 at B's condition
 ROUNDING = 1e-14
-SINGULAR = 1e-15  # least eigenvalue of B^T B, whose columns have norm 1: at this size it is rounding of the product
+SINGULAR = 1e-15  # a least eigenvalue of B^T B, columns of norm 1, that is rounding of the product
 
 
 def cholesky(groups: Sequence[RowGroup], layout: Layout) -> Solved:
