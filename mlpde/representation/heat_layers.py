@@ -1,8 +1,10 @@
-"""What heat conduction answers to a flux through the boundary that sets in at the start.
+"""What heat conduction answers to a flux or to surroundings at the boundary that set in at the start.
 
-At a straight boundary u_t = k u_xx, u = 0 at t = 0, -u_x = q at x = 0 has u = q 2 sqrt(k t) ierfc(x / (2 sqrt(k t))),
-ierfc(z) = exp(-z^2) / sqrt(pi) - z erfc(z): it starts as sqrt(t), which no smooth function follows (H. S. Carslaw,
-J. C. Jaeger, Conduction of Heat in Solids, 1959, section 2.9). At a circle that is the first term for small t.
+At a straight boundary u_t = k u_xx, u = 0 at t = 0, -u_x = 1 - h u at x = 0 has, with z = x / (2 sqrt(k t)),
+h u = erfc(z) - exp(-z^2) erfcx(z + h sqrt(k t)), and u = 2 sqrt(k t) (exp(-z^2) / sqrt(pi) - z erfc(z)) where h = 0:
+it starts as sqrt(t), which no smooth function follows (H. S. Carslaw, J. C. Jaeger, Conduction of Heat in Solids, 1959,
+sections 2.7 and 2.9). Around a circle of radius R that u, for h + 1 / (2 R), times sqrt(R / r) meets the condition, and
+the equation but for k u / (4 r^2).
 """
 
 from __future__ import annotations
@@ -26,13 +28,14 @@ PROBES = 100  # points inside that tell on which side of a piece the domain is
 
 @dataclass(frozen=True)
 class HeatLayer:
-    """The sum over pieces of 2 sqrt(k t) ierfc(d / (2 sqrt(k t))) / extent, with d the distance from the piece."""
+    """The sum over pieces of the answers to du/dn = h (1 - u), h the `transfer`; to du/dn = 1 / extent if h = 0."""
 
     pieces: tuple[Piece, ...]
     sides: tuple[float, ...]  # 1 or -1, by which `_away` is positive inside the domain
     diffusivity: float
     start: float
     extent: float
+    transfer: float = 0.0
 
     def jet(self, points: torch.Tensor, channels: Channels) -> torch.Tensor:
         """(channels, n, 1) at points (n, 3), the time last."""
@@ -41,12 +44,17 @@ class HeatLayer:
     def _values(self, x: torch.Tensor) -> torch.Tensor:
         late = (x[:, 2] - self.start).clamp(min=SOONEST * self.extent**2 / self.diffusivity)
         width = 2.0 * torch.sqrt(self.diffusivity * late)
-        away = [side * _away(piece, x[:, :2]) for piece, side in zip(self.pieces, self.sides, strict=True)]
-        terms = [
-            width * torch.exp(-((d / width) ** 2)) / math.sqrt(math.pi) - d * torch.erfc(d / width)
-            for d in away
-        ]
-        return torch.stack(terms).sum(0)[:, None] / self.extent
+        terms = []
+        for piece, side in zip(self.pieces, self.sides, strict=True):
+            d = side * _away(piece, x[:, :2])
+            if isinstance(piece, Arc) and side > 0:
+                radius = piece.radius
+                terms.append(
+                    torch.sqrt(radius / (radius + d)) * _layer(d, self.transfer + 0.5 / radius, width)
+                )
+            else:
+                terms.append(_layer(d, self.transfer, width))
+        return (self.transfer or 1.0 / self.extent) * torch.stack(terms).sum(0)[:, None]
 
 
 def heat_layers(form: StrongForm, domain: Any) -> list[HeatLayer]:
@@ -70,7 +78,8 @@ def heat_layers(form: StrongForm, domain: Any) -> list[HeatLayer]:
         sides = {piece: torch.sign(_away(piece, inside)) for piece in pieces}
         beside = {piece: float(side[0]) for piece, side in sides.items() if bool((side == side[0]).all())}
         if k is not None and beside:
-            found.append(HeatLayer(tuple(beside), tuple(beside.values()), k, domain.start, extent))
+            h = _transfer(rows, domain)
+            found.append(HeatLayer(tuple(beside), tuple(beside.values()), k, domain.start, extent, h))
     return found
 
 
@@ -84,7 +93,33 @@ def _diffusivity(rows: PointwiseRows, domain: SpaceTime) -> float | None:
     if (2,) not in found or second != {(0, 0), (1, 1)}:
         return None
     k = -torch.cat([found[alpha] / found[(2,)] for alpha in second])
-    return float(k[0]) if k[0] > 0 and bool((k - k[0]).abs().max() < 1e-9 * k[0]) else None
+    return _constant(k) or None
+
+
+def _transfer(rows: PointwiseRows, domain: SpaceTime) -> float:
+    """h where the boundary condition is du/dn = h (g - u), h > 0 a constant; else 0."""
+    points, _, normals = domain.boundary(rows.where, PROBES)
+    x, n = torch.as_tensor(points), torch.as_tensor(normals)
+    zero = dict.fromkeys(rows.derivatives, torch.zeros((len(x), 1), dtype=torch.float64))
+    _, terms = rows.linearise(x, n, None if rows.linear else zero)
+    found = {term.derivative: term.coefficient.expand(len(x)) for term in terms}
+    if not {(), (0,), (1,)} <= set(found):
+        return 0.0
+    return _constant(found[()] / (found[(0,)] * n[:, 0] + found[(1,)] * n[:, 1]))
+
+
+def _constant(values: torch.Tensor) -> float:
+    """The positive number that all values are to rounding; 0 if there is none."""
+    same = values[0] > 0 and bool((values - values[0]).abs().max() < 1e-9 * values[0])
+    return float(values[0]) if same else 0.0
+
+
+def _layer(d: torch.Tensor, transfer: float, width: torch.Tensor) -> torch.Tensor:
+    """u (n,) for -u_x = 1 - h u at distances d from a straight boundary; width = 2 sqrt(k t)."""
+    z = d / width
+    if not transfer:
+        return width * torch.exp(-(z**2)) / math.sqrt(math.pi) - d * torch.erfc(z)
+    return (torch.erfc(z) - torch.exp(-(z**2)) * torch.special.erfcx(z + transfer * width / 2)) / transfer
 
 
 def _away(piece: Piece, x: torch.Tensor) -> torch.Tensor:

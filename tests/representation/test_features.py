@@ -7,7 +7,7 @@ import torch
 import ufl
 
 from geometry import annulus, disk, l_shape, plate_with_holes
-from geometry.pieces import Segment
+from geometry.pieces import Arc, Segment
 from mlpde import Dirichlet, Field, Problem, dt
 from mlpde.formulation.residual import strong_form
 from mlpde.formulation.space_time import SpaceTime
@@ -95,8 +95,9 @@ def heated(conductivity=2.0, time=(1.0, 3.0)):
         Field("u"),
         lambda u, v, omega: (
             (3.0 * dt(u) * v + conductivity * ufl.inner(ufl.grad(u), ufl.grad(v))) * omega.dx
-            - v * omega.ds("holes")
+            - 6.0 * (1.0 - u) * v * omega.ds("holes")
             - v * omega.ds("left")
+            + omega.x[0] * u * v * omega.ds("top")
         ),
         dirichlet=Dirichlet("right", 0.0),
         time=time,
@@ -113,18 +114,37 @@ def test_every_boundary_with_a_flux_gives_a_layer_of_the_diffusivity():
     layers = features(*heated(), ("layers",))
     assert sorted(len(layer.pieces) for layer in layers) == [1, 1, 1, 2]  # left, bottom, top; two holes
     assert all(layer.diffusivity == pytest.approx(2.0 / 3.0) for layer in layers)
+    # only the holes have a constant one: 2 du/dn = 6 (1 - u)
+    transfers = {len(layer.pieces): layer.transfer for layer in layers}
+    assert transfers == {1: 0.0, 2: pytest.approx(3.0)}
     assert found(disk(1.0, (0.0, 0.0)), ("layers",)) == ()  # steady
 
 
-def test_the_layer_of_a_straight_boundary_solves_the_heat_equation_with_a_unit_flux_from_the_start():
-    layer = HeatLayer((Segment((0.0, 0.0), (0.0, -1.0)),), (1.0,), 0.5, 1.0, 4.0)
+@pytest.mark.parametrize("transfer", [0.0, 3.0])
+def test_the_layer_of_a_straight_boundary_solves_the_heat_equation_and_its_condition_from_the_start(transfer):
+    layer = HeatLayer((Segment((0.0, 0.0), (0.0, -1.0)),), (1.0,), 0.5, 1.0, 4.0, transfer)
     x = torch.tensor([[0.0, 0.3, 1.2], [0.4, 0.1, 1.3], [0.7, 0.2, 2.0]], dtype=torch.float64)
     channels = Channels.of([(), (0,), (0, 0), (1, 1), (2,)], 3)
-    jet = channels.select(4.0 * layer.jet(x, channels)[..., 0])
+    jet = channels.select(layer.jet(x, channels)[..., 0])
     assert torch.allclose(jet[(2,)], 0.5 * (jet[(0, 0)] + jet[(1, 1)]), rtol=1e-12, atol=1e-14)
-    assert jet[(0,)][0] == pytest.approx(-1.0, abs=1e-12)
+    influx = transfer * (1.0 - float(jet[()][0])) if transfer else 1.0 / 4.0
+    assert jet[(0,)][0] == pytest.approx(-influx, abs=1e-12)
     early = torch.tensor([[0.4, 0.1, 1.0], [0.0, 0.1, 1.0]], dtype=torch.float64)
-    assert layer.jet(early, channels).isfinite().all() and layer.jet(early, channels)[0].abs().max() < 1e-5
+    assert layer.jet(early, channels).isfinite().all() and layer.jet(early, channels)[0].abs().max() < 2e-5
+
+
+@pytest.mark.parametrize("transfer", [0.0, 3.0])
+def test_the_layer_around_a_circle_meets_its_condition_and_soon_after_the_start_the_equation(transfer):
+    circle = Arc((2.0, 0.0), (2.0, 0.0), (0.0, 0.0), 2.0, (-2.0, 0.0))
+    layer = HeatLayer((circle,), (1.0,), 0.5, 1.0, 4.0, transfer)
+    x = torch.tensor([[2.0, 0.0, 1.2], [0.0, 2.1, 1.01], [0.0, 2.02, 1.001]], dtype=torch.float64)
+    channels = Channels.of([(), (0,), (0, 0), (1, 1), (2,)], 3)
+    jet = channels.select(layer.jet(x, channels)[..., 0])
+    influx = transfer * (1.0 - float(jet[()][0])) if transfer else 1.0 / 4.0
+    assert jet[(0,)][0] == pytest.approx(-influx, abs=1e-12)
+    left = jet[(2,)] - 0.5 * (jet[(0, 0)] + jet[(1, 1)])
+    radius = torch.linalg.norm(x[:, :2], dim=1)
+    assert torch.allclose(left, -0.5 * jet[()] / (4 * radius**2), rtol=1e-10, atol=1e-13)
 
 
 def test_a_flow_over_a_step_gives_the_flows_at_its_corner():
