@@ -64,11 +64,29 @@ def save(solution: Solution, directory: Path) -> Path:
 
 
 def load(directory: Path) -> dict[str, Any]:
-    """The arguments of the Solution that was saved; InputError if there is none, or of another format."""
-    from safetensors.numpy import load_file
+    """The arguments of the Solution that was saved; InputError if there is none, damaged, or of another format."""
+    from safetensors import SafetensorError
 
     if not (directory / "solution.json").is_file():
-        raise InputError(f"{directory} is not a saved solution: it has no solution.json")
+        inside = sorted(path.parent for path in directory.glob("solutions/*/solution.json"))
+        raise InputError(
+            f"{directory} is not a saved solution: it has no solution.json"
+            + (f"; did you mean {' or '.join(map(str, inside))}?" if inside else "")
+        )
+    try:
+        return _read(directory)
+    except InputError:
+        raise
+    except (OSError, LookupError, TypeError, AttributeError, ValueError, SafetensorError) as error:
+        raise InputError(
+            f"{directory} is damaged, or was saved by another version of mlpde ({type(error).__name__}: {error}): "
+            "solve it again"
+        ) from error
+
+
+def _read(directory: Path) -> dict[str, Any]:
+    from safetensors.numpy import load_file
+
     record = json.loads((directory / "solution.json").read_text())
     if record.get("format") != FORMAT:
         raise InputError(

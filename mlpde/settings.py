@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import types
 import typing
+from numbers import Integral, Real
 from typing import Any
 
 from mlpde.errors import InputError, unknown
@@ -12,7 +13,7 @@ from mlpde.errors import InputError, unknown
 
 def is_whole(value: Any, least: int) -> bool:
     """An integer from `least` on; True and False are none."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
 
 
 def whole(solver: Any, least: int, *settings: str) -> None:
@@ -27,7 +28,7 @@ def positive(solver: Any, *settings: str, zero: bool = False) -> None:
     """The settings are finite numbers above 0, or 0 where `zero` says so."""
     for name in settings:
         value = getattr(solver, name)
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
         if not number or value < 0 or (value == 0 and not zero):
             right = "0 or a positive number" if zero else "a positive number"
             raise InputError(f"{solver.name}.{name} must be {right}, not {value!r}")
@@ -37,8 +38,10 @@ def several(solver: Any, *settings: str) -> None:
     """The settings are tuples of the words that their type, a tuple[Literal, ...], lists."""
     hints = typing.get_type_hints(type(solver))
     for name in settings:
-        words = typing.get_args(typing.get_args(hints[name])[0])
-        for word in getattr(solver, name):
+        words, value = typing.get_args(typing.get_args(hints[name])[0]), getattr(solver, name)
+        if not isinstance(value, tuple | list):
+            raise InputError(f"{solver.name}.{name} must be a tuple such as {words[:1]!r}, not {value!r}")
+        for word in value:
             if word not in words:
                 raise unknown(f"value of {solver.name}.{name}:", word, words)
 

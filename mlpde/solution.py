@@ -311,7 +311,7 @@ class Solution:
         raise unknown("field", name, [f.name for f in self.fields])
 
     def _checked(self, points: ArrayLike) -> Array:
-        points = np.asarray(points, dtype=np.float64)
+        points = _real("points", points)
         if points.ndim != 2 or points.shape[1] != self.dim:
             raise InputError(f"points must have the shape (n, {self.dim}), not {points.shape}")
         return points
@@ -321,10 +321,13 @@ class Solution:
             if t is not None:
                 raise InputError("t is given, but the problem has no time")
             return points
-        times = np.asarray(self.info["default_time"] if t is None else t, dtype=np.float64)
+        times = _real("t", self.info["default_time"] if t is None else t)
         start, end = self.time
         if times.shape not in ((), (len(points),)) or not np.all((times >= start) & (times <= end)):
-            raise InputError(f"t must be one time or {len(points)} times, between {start:g} and {end:g}")
+            given = f"{times:g}" if times.ndim == 0 else f"an array of the shape {times.shape}"
+            raise InputError(
+                f"t must be one time or {len(points)} times, between {start:g} and {end:g}, not {given}"
+            )
         return np.column_stack([points, np.broadcast_to(times, len(points))])
 
     def _inside_jets(self, points: ArrayLike, t: ArrayLike | None, derivatives: Sequence[Derivative]) -> Any:
@@ -367,3 +370,14 @@ def _facts(problem: Any, mesh: Any) -> dict[str, Any]:
         "time": [float(t) for t in time],
         "default_time": float(time[0 if backward else 1]),
     }
+
+
+def _real(what: str, values: ArrayLike) -> Array:
+    """Real numbers in double precision."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # lists of different lengths
+        raise InputError(f"{what} must be an array of numbers: {error}") from error
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"{what} must be real numbers, not {array.dtype.name}")
+    return array.astype(np.float64, copy=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,10 +16,12 @@ def initial(start: str | None, network: Any, seed: int) -> torch.Tensor:
     """theta (P,) of the solution saved in the folder `start`, None: random.
 
     The problems may differ, as in steps of a coefficient, and so may points, conditions' weights and optimisers.
-    Raises InputError if there is no solution, or none by a network with the same layers and inputs.
+    Raises InputError if there is no solution, or none by a network with the same layers, inputs and hard conditions.
     """
     if start is None:
         return network.initial(seed)
+    if not isinstance(start, str | Path):
+        raise InputError(f"start must be the folder of a saved solution, not {start!r}")
     model = Solution.load(start).model
     if not isinstance(model, NetworkModel):
         raise InputError(
@@ -27,11 +30,15 @@ def initial(start: str | None, network: Any, seed: int) -> torch.Tensor:
     if _layers(model.network) != _layers(network) or len(model.parameters) != network.size:
         raise InputError(
             f"start={start!r}: that network has {len(model.parameters)} parameters, other layers or inputs than this "
-            f"one, with {network.size}: take the same width, depth, activation and inputs"
+            f"one, with {network.size}: take the same width, depth, activation, inputs and conditions"
         )
+    if not bool(model.parameters.isfinite().all()):
+        raise InputError(f"start={start!r}: the parameters of that network are not finite")
     return model.parameters.clone()
 
 
-def _layers(network: Any) -> Any:
-    """The network without what satisfies conditions or is added to it."""
-    return getattr(network, "network", network)
+def _layers(network: Any) -> list[Any]:
+    """What parameters have to share to mean alike: the box and the numbers in the inputs may be of another problem."""
+    bare = getattr(network, "network", network)  # of what satisfies conditions, or is added to it
+    sizes = [bare.inputs, bare.outputs, bare.width, bare.depth, bare.activation]
+    return [type(network), type(bare), *sizes, *map(type, bare.features)]

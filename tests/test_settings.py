@@ -3,9 +3,10 @@
 import math
 import re
 
+import numpy as np
 import pytest
 
-from mlpde import PINN, RFM, InputError
+from mlpde import DGM, PINN, RFM, DeepRitz, InputError
 
 WRONG = [
     (RFM, {"features": 0}, "rfm.features must be an integer from 1 on, not 0"),
@@ -39,6 +40,10 @@ WRONG = [
     (PINN, {"resample": 0}, "pinn.resample must be an integer from 1 on, not 0"),
     (PINN, {"learning_rate": 0}, "pinn.learning_rate must be a positive number, not 0"),
     (PINN, {"inputs": ("holes", "tiles")}, "unknown value of pinn.inputs: 'tiles'"),
+    (PINN, {"inputs": "holes"}, "pinn.inputs must be a tuple such as .'corners',., not 'holes'"),
+    (PINN, {"inputs": None}, "pinn.inputs must be a tuple such as .'corners',., not None"),
+    (DGM, {"steps": 0, "refine": 0}, "dgm.steps and dgm.refine are both 0"),
+    (DeepRitz, {"geometry_inputs": "no"}, "deep_ritz.geometry_inputs must be True or False, not 'no'"),
     (PINN, {"optimizer": "sgd"}, "unknown value of pinn.optimizer: 'sgd'"),
     (PINN, {"activation": "relu"}, "unknown value of pinn.activation: 'relu': there is 'sin', 'tanh'"),
 ]
@@ -52,3 +57,7 @@ def test_a_setting_out_of_range_is_named(solver, settings, sentence):
 
 def test_what_may_be_zero():
     assert RFM(tolerance=0.0, global_features=0).tolerance == 0.0
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert PINN(width=np.int64(8), learning_rate=np.float32(0.5)).width == 8

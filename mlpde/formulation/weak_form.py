@@ -145,7 +145,7 @@ class WeakForm:
         if self.flux_differs and not jumps:
             raise InputError(
                 f"the flux differs between the regions {', '.join(map(repr, self.flux))}: its jump across the "
-                "interface is no part of a pointwise residual; use FEM"
+                "interface is no part of a pointwise residual; use WAN, RFM or FEM"
             )
         check_switches([a for rows in self.flux.values() for row in rows for a in row], self.omega)
 

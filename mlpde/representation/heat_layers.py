@@ -35,7 +35,7 @@ class HeatLayer:
     diffusivity: float
     start: float
     extent: float
-    transfer: float = 0.0
+    transfer: float
 
     def jet(self, points: torch.Tensor, channels: Channels) -> torch.Tensor:
         """(channels, n, 1) at points (n, 3), the time last."""

@@ -34,7 +34,7 @@ from mlpde.representation.models import NetworkModel, mean_free
 from mlpde.representation.network import Network
 from mlpde.representation.network_energy import NetworkEnergy
 from mlpde.representation.networks import MLP, ResidualNetwork
-from mlpde.settings import chosen, positive, whole
+from mlpde.settings import chosen, flags, positive, whole
 from mlpde.solution import Solution
 from mlpde.warm_start import initial
 
@@ -96,6 +96,7 @@ class DeepRitz:
         positive(self, "learning_rate", *["penalty"] * (self.penalty is not None))
         positive(self, "tolerance", zero=True)
         chosen(self, "network", "activation", "conditions", "sampling", "optimizer")
+        flags(self, "geometry_inputs")
         if self.sampling == "random" and self.optimizer not in (None, "adam"):
             raise InputError(
                 f'deep_ritz: {self.optimizer} needs the same points in every step: use sampling="quadrature", or adam'

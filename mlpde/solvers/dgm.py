@@ -82,6 +82,8 @@ class DGM:
         positive(self, "learning_rate")
         positive(self, "tolerance", zero=True)
         chosen(self, "network", "activation", "laplacian", "weights")
+        if not (self.steps or self.refine):
+            raise InputError("dgm.steps and dgm.refine are both 0: nothing would be trained")
         if self.laplacian != "exact" and self.refine:
             raise InputError(
                 f"dgm.laplacian={self.laplacian!r} is a new estimate in every step, which no quasi-Newton method "

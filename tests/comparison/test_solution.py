@@ -87,6 +87,9 @@ def test_in_time():
     assert found(np.repeat(point, 2, axis=0), t=[0.0, 1.0]) == pytest.approx([0.5, 0.5 + e])
     with pytest.raises(InputError, match="between 0 and 2"):
         found(point, t=3.0)
+    for wrong in ("a", 1j, {}):
+        with pytest.raises(InputError, match="t must be real numbers"):
+            found(point, t=wrong)
 
 
 def test_evaluate_and_gradient():
@@ -181,3 +184,6 @@ def test_flags_tell_inside_extrapolated_and_outside():
         assert np.isnan(round_one([1.01 * exact])).all()
     with pytest.raises(InputError, match="points must have the shape"):
         round_one.flags([0.0, 0.0])
+    for wrong in ([[0.5 + 1j, 0.5]], [["0.5", "0.5"]], [[0.5, 0.5], [0.5]], "abc"):
+        with pytest.raises(InputError, match="points must be"):
+            round_one(wrong)
