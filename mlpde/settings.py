@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import types
 import typing
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from mlpde.errors import InputError, unknown
 
 
 def is_whole(value: Any, least: int) -> bool:
     """An integer from `least` on; True and False are none."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
 def whole(solver: Any, least: int, *settings: str) -> None:
