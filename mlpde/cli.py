@@ -22,6 +22,7 @@ from mlpde.doctor.command import doctor
 from mlpde.errors import InputError, unknown
 from mlpde.parallel import one_voice, ranks, refuse_strangers
 from mlpde.problem import Case, SemilinearParabolic
+from mlpde.solvers import SOLVERS
 from mlpde.sweep.command import sweep
 
 MEASURES = ("l2", "h1", "max")
@@ -40,7 +41,11 @@ CaseArgument = Annotated[
 ]
 SetOption = Annotated[
     list[str],
-    typer.Option("--set", metavar="KEY=VALUE", help="A solver's setting: features=400, or rfm.features=400."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A solver's setting: features=400, or rfm.features=400. Python's help(mlpde.RFM) explains them.",
+    ),
 ]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The output folder.")]
 
@@ -114,7 +119,7 @@ def list_cases() -> None:
 @app.command()
 def show(case: CaseArgument) -> None:
     """Show what a case is: domain, fields, conditions, quantities, source, and which solvers take it."""
-    from mlpde.solvers import SOLVERS, features
+    from mlpde.solvers import features
 
     loaded = case_files.load(case)
     problem = loaded.problem
@@ -155,7 +160,7 @@ def show(case: CaseArgument) -> None:
 @app.command()
 def solve(
     case: CaseArgument,
-    solver: Annotated[str, typer.Option("--solver", help="fem, rfm, pinn, ...")],
+    solver: Annotated[str, typer.Option("--solver", help=f"{', '.join(SOLVERS)}.")],
     settings: SetOption = [],  # noqa: B006
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     out: OutOption = None,
@@ -163,7 +168,8 @@ def solve(
         bool,
         typer.Option(
             "--resume",
-            help="Go on from the checkpoint in the output folder (neural solvers, and FEM in time, keep one).",
+            help="Go on from the checkpoint in the output folder: neural solvers, and FEM in time, write one twice a "
+            "minute.",
         ),
     ] = False,
 ) -> None:
@@ -288,7 +294,7 @@ def bench(
 
 def _solvers(case: Case, names: Sequence[str], settings: Sequence[str]) -> list[Any]:
     """The solvers with the case's own settings, overridden by `--set`."""
-    from mlpde.solvers import SOLVERS, check_accepts, solver, solver_class
+    from mlpde.solvers import check_accepts, solver, solver_class
 
     if len(set(names)) < len(names):
         raise InputError(f"a solver is named twice: {', '.join(names)}")
