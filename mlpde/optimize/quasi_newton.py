@@ -54,6 +54,7 @@ def self_scaled_broyden(
     Raises FloatingPointError if the loss or its gradient at an accepted theta is not finite.
     """
     state = state or State(theta0.detach().clone())
+    function = _remembering(function)
     loss, gradient = _checked(function, state.theta, state.iteration)
     inverse = state.inverse
     fresh = inverse is None
@@ -125,29 +126,20 @@ def lbfgs(
     on from a saved memory, or leave out pairs once the loss is small.
     """
     state = state or State(theta0.detach().clone())
-    latest: tuple[torch.Tensor, tuple[float, torch.Tensor]] | None = None
-
-    def at(theta: torch.Tensor) -> tuple[float, torch.Tensor]:
-        """The line search asks for the value and then for the gradient at one place."""
-        nonlocal latest
-        if latest is None or not torch.equal(latest[0], theta):
-            loss, gradient = function(theta)
-            latest = theta.clone(), (float(loss), gradient)
-        return latest[1]
-
-    loss, gradient = _checked(at, state.theta, state.iteration)
+    function = _remembering(function)
+    loss, gradient = _checked(function, state.theta, state.iteration)
     empty = state.theta.new_zeros(0, len(state.theta))
     pairs = empty if state.pairs is None else state.pairs
     while state.iteration < max_iterations:
         direction = -_times_inverse(pairs, gradient)
-        length = _wolfe(at, None, state.theta, direction, loss, gradient)
+        length = _wolfe(function, None, state.theta, direction, loss, gradient)
         if length is None:
             if not len(pairs):
                 return Result(state, "stagnation")
             pairs = empty
             continue
         theta = state.theta + length * direction
-        loss, new = _checked(at, theta, state.iteration + 1)
+        loss, new = _checked(function, theta, state.iteration + 1)
         step, change = length * direction, new - gradient
         if float(step @ change) > 0:
             pairs = torch.cat([pairs, step[None], change[None]])[-2 * MEMORY :]
@@ -172,6 +164,20 @@ def _times_inverse(pairs: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
     for s, y, c, part in zip(steps, changes, curvatures, reversed(parts), strict=True):
         found = found + (part - y @ found / c) * s
     return found
+
+
+def _remembering(function: LossAndGradient) -> LossAndGradient:
+    """The function, evaluated once where the line search asks for a value and a gradient, and the step for both."""
+    latest: tuple[torch.Tensor, tuple[float, torch.Tensor]] | None = None
+
+    def at(theta: torch.Tensor) -> tuple[float, torch.Tensor]:
+        nonlocal latest
+        if latest is None or not torch.equal(latest[0], theta):
+            loss, gradient = function(theta)
+            latest = theta.clone(), (float(loss), gradient)
+        return latest[1]
+
+    return at
 
 
 def _checked(function: LossAndGradient, theta: torch.Tensor, iteration: int) -> tuple[float, torch.Tensor]:

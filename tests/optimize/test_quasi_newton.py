@@ -1,6 +1,7 @@
 """Self-scaled Broyden and L-BFGS: the secant condition, Rosenbrock's valley, small differences, interrupted runs."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -36,6 +37,18 @@ def test_the_updated_inverse_maps_the_gradients_change_onto_the_step_and_stays_p
 def test_the_end_of_rosenbrocks_valley_is_found(method):
     result = method(rosenbrock, START, max_iterations=300)
     assert torch.allclose(result.theta, torch.ones(10, dtype=torch.float64), atol=1e-8)
+
+
+@pytest.mark.parametrize("method", [self_scaled_broyden, lbfgs])
+def test_the_loss_is_evaluated_once_at_every_place(method):
+    places = []
+
+    def counted(theta):
+        places.append(theta.clone())
+        return rosenbrock(theta)
+
+    method(counted, START, max_iterations=40)
+    assert not any(torch.equal(one, other) for one, other in pairwise(places))
 
 
 def test_differences_without_cancellation_lead_below_the_rounding_of_the_loss():
