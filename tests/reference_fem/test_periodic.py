@@ -122,6 +122,7 @@ def test_a_wave_of_heat_that_travels_around_the_circle(scheme, known):
     assert abs(np.diff(solution([[0.0], [1.0]]))[0]) < 1e-12
 
 
+@pytest.mark.slow
 def test_a_steep_periodic_solution_is_refined_at_both_sides_alike(known):
     """exp(60 (cos 2 pi x - 1)) lies on the left and on the right side."""
 

@@ -41,6 +41,7 @@ def test_settings_that_cannot_be_are_refused_when_they_are_given(settings, sente
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.slow
 def test_cells_without_points_are_named_and_left_to_their_neighbours():
     found = warnings(RING.problem, features=40, partition=(8, 8), activation="sin", scale=1.0)
     assert "subdomain (0, 0) has 0 points, too few: left to its neighbours" in found

@@ -73,6 +73,7 @@ def test_the_estimate_bounds_the_error_and_is_not_far_above_it(frequency):
     assert info["estimated_error"]["u"]["l2"] < 1000 * error
 
 
+@pytest.mark.slow
 def test_the_tolerance_holds_at_the_final_time_of_what_decays():
     error, info = run(cooling(), tolerance=1e-7)
     assert error <= info["estimated_error"]["u"]["l2"] <= 1e-7

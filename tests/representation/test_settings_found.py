@@ -29,6 +29,7 @@ def run(problem, solver, seed=0):
     return solution.error(exact_solution(as_case(problem)))["u"]["l2"], solution.info
 
 
+@pytest.mark.slow
 def test_the_chosen_settings_are_within_ten_times_of_the_best_of_a_grid():
     problem = poisson(oscillating, rectangle())
     error, info = run(problem, RFM(features=150, partition=(1, 1)))

@@ -76,6 +76,7 @@ def test_two_ranks_find_what_one_does(mpi):
 
 
 @pytest.mark.mpi
+@pytest.mark.slow
 def test_rows_of_every_kind_are_spread_over_ranks(mpi):
     one, two = (json.loads(mpi("-c", KINDS, ranks=n).stdout) for n in (1, 2))
     assert one.keys() == two.keys()
