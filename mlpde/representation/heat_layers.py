@@ -19,6 +19,7 @@ import torch
 from geometry.pieces import Arc, Piece
 from mlpde.formulation.residual import PointwiseRows, StrongForm
 from mlpde.formulation.space_time import SpaceTime
+from mlpde.formulation.torch_expression import Alpha
 from mlpde.representation.differentiation import jet_of
 from mlpde.representation.jets import Channels
 
@@ -85,10 +86,7 @@ def heat_layers(form: StrongForm, domain: Any) -> list[HeatLayer]:
 
 def _diffusivity(rows: PointwiseRows, domain: SpaceTime) -> float | None:
     """k where the equation is u_t = k Lap u + ..., k > 0 a constant; else None."""
-    x = torch.as_tensor(domain.interior(PROBES))
-    zero = dict.fromkeys(rows.derivatives, torch.zeros((len(x), 1), dtype=torch.float64))
-    _, terms = rows.linearise(x, None, None if rows.linear else zero)
-    found = {term.derivative: term.coefficient for term in terms}
+    found = _coefficients(rows, torch.as_tensor(domain.interior(PROBES)))
     second = {alpha for alpha in found if len(alpha) == 2}
     if (2,) not in found or second != {(0, 0), (1, 1)}:
         return None
@@ -99,13 +97,20 @@ def _diffusivity(rows: PointwiseRows, domain: SpaceTime) -> float | None:
 def _transfer(rows: PointwiseRows, domain: SpaceTime) -> float:
     """h where the boundary condition is du/dn = h (g - u), h > 0 a constant; else 0."""
     points, _, normals = domain.boundary(rows.where, PROBES)
-    x, n = torch.as_tensor(points), torch.as_tensor(normals)
-    zero = dict.fromkeys(rows.derivatives, torch.zeros((len(x), 1), dtype=torch.float64))
-    _, terms = rows.linearise(x, n, None if rows.linear else zero)
-    found = {term.derivative: term.coefficient.expand(len(x)) for term in terms}
+    n = torch.as_tensor(normals)
+    found = _coefficients(rows, torch.as_tensor(points), n)
     if not {(), (0,), (1,)} <= set(found):
         return 0.0
     return _constant(found[()] / (found[(0,)] * n[:, 0] + found[(1,)] * n[:, 1]))
+
+
+def _coefficients(
+    rows: PointwiseRows, x: torch.Tensor, normals: torch.Tensor | None = None
+) -> dict[Alpha, torch.Tensor]:
+    """The coefficients (n,) of the derivatives of u in one equation, about u = 0."""
+    zero = dict.fromkeys(rows.derivatives, torch.zeros((len(x), 1), dtype=torch.float64))
+    _, terms = rows.linearise(x, normals, None if rows.linear else zero)
+    return {term.derivative: term.coefficient for term in terms}
 
 
 def _constant(values: torch.Tensor) -> float:

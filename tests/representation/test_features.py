@@ -115,8 +115,8 @@ def test_every_boundary_with_a_flux_gives_a_layer_of_the_diffusivity():
     assert sorted(len(layer.pieces) for layer in layers) == [1, 1, 1, 2]  # left, bottom, top; two holes
     assert all(layer.diffusivity == pytest.approx(2.0 / 3.0) for layer in layers)
     # only the holes have a constant one: 2 du/dn = 6 (1 - u)
-    transfers = {len(layer.pieces): layer.transfer for layer in layers}
-    assert transfers == {1: 0.0, 2: pytest.approx(3.0)}
+    transfers = sorted((len(layer.pieces), layer.transfer) for layer in layers)
+    assert transfers == [(1, 0.0)] * 3 + [(2, pytest.approx(3.0))]
     assert found(disk(1.0, (0.0, 0.0)), ("layers",)) == ()  # steady
 
 
