@@ -180,8 +180,10 @@ def _with_loss(state: State, loss: float) -> State:
 
 
 def _check_finite(what: str, values: torch.Tensor, iteration: int) -> None:
+    if bool(values.sum().isfinite()):  # a tenth of the time that looking at each entry takes
+        return
     bad = int((~torch.isfinite(values)).sum())
-    if bad:
+    if bad:  # else the sum alone overflowed
         raise FloatingPointError(
             f"The {what} is not finite at Gauss-Newton iteration {iteration}: {bad} of {values.numel()} entries are "
             "nan or infinite. Check the equation at the starting guess (a division by zero, a root of a negative "
