@@ -15,13 +15,13 @@ from mlpde.solving import solve
 
 SEEDS = (0, 1, 2)  # where a figure is asked, else the first
 # chosen for the errors of seeds 3 and 4
-FEW = {"points": 1500, "iterations": 120, "resample": 20}
-MANY = {"points": 5000, "iterations": 60, "resample": 20}
+FEW = {"points": 1500, "iterations": 60, "resample": 20}
+MANY = {"points": 4000, "iterations": 15, "resample": 6}
 # name, settings, what is changed from one run to the next, which starts where the last one ended; asked
 RUNS: tuple[tuple[str, dict[str, Any], tuple[dict[str, Any], ...], str], ...] = (
     ("ns2d_backstep", {}, ({},), "<= 5e-3 in 240 s"),
     ("ns2d_backstep", {"inputs": ()}, ({},), ""),
-    ("heat2d_cg", {"width": 20, "depth": 2, "inputs": ("layers",)}, (FEW, MANY), "<= 1e-3 in 180 s"),
+    ("heat2d_cg", {"width": 28, "depth": 2, "inputs": ("layers",)}, (FEW, MANY), "<= 1e-3 in 180 s"),
     ("heat2d_cg", {"width": 16, "depth": 2, "inputs": ("layers",)}, ({"points": 1000},), ""),
     ("heat2d_cg", {"width": 16, "depth": 2, "inputs": ()}, ({"points": 1000},), ""),
 )
