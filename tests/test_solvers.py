@@ -171,7 +171,8 @@ SLOW = {
     *((case, "rfm") for case in ("bracket_3d", "heated_fins", "hjb_2d", "membrane", "plate_with_holes")),
     ("poisson2d_c", "wan"),
     *((case, "rfm") for case in ("stokes_driven", "poisson2d_c", "heat_square", "burgers_1d")),
-    ("bracket_3d", "pinn"),
+    *(("bracket_3d", n) for n in ("fem", "pinn")),
+    *((case, "rfm") for case in ("clamped_plate_elasticity", "periodic_cell", "slit_square_constant")),
     *(
         (case, n)
         for case in ("elasticity_40_holes", "annulus_interface", "box_with_cavities_3d")

@@ -76,7 +76,7 @@ def test_every_block_has_one_owner(blocks, ranks):
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("ranks", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_several_ranks_find_what_one_does(mpi, ranks):
     assert mpi("-c", SOLVE, ranks=ranks).stdout.strip() == "same"
 

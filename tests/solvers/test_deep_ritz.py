@@ -39,12 +39,12 @@ class Interrupted(Exception):
     "settings",
     [
         {"conditions": "multipliers", "iterations": 6},
-        {"conditions": "hard", "optimizer": "broyden", "iterations": 300},
+        {"conditions": "hard", "optimizer": "broyden", "iterations": 100},
         pytest.param(
             {"conditions": "multipliers", "optimizer": "broyden", "iterations": 400}, marks=pytest.mark.slow
         ),
-        {"conditions": "multipliers", "optimizer": "lbfgs", "iterations": 400},
-        {"conditions": "penalty", "sampling": "random", "iterations": 300},
+        {"conditions": "multipliers", "optimizer": "lbfgs", "iterations": 150},
+        {"conditions": "penalty", "sampling": "random", "iterations": 40},
     ],
 )
 def test_a_killed_run_continues_to_the_same_result(settings, tmp_path):
@@ -133,7 +133,7 @@ def test_the_published_training_finds_the_lowest_mode_of_a_string(conditions):
     [
         (interval(0.0, 1.0), 2, 30, {"points": 100}),
         (Box(4, 0.0, 1.0), 1, 6, {}),
-        (interval(0.0, 1.0), 2, 300, {"sampling": "random", "points": 50, "iterations": 200}),
+        (interval(0.0, 1.0), 2, 60, {"sampling": "random", "points": 50, "iterations": 40}),
     ],
 )
 def test_killed_modes_continue_to_the_same_result(domain, count, last, settings, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from mlpde.solvers.rfm import RFM
 case = load("square_poisson")
 found = {}
 for method in ("cholesky", "two_level"):
-    solution = RFM(features=60, partition=(3, 4), method=method).solve(case.problem)
+    solution = RFM(features=60, partition=(3, 4), activation="sin", scale=3.0, method=method).solve(case.problem)
     info = solution.info["least_squares"]
     error = solution.error(exact_solution(case))["u"]["l2"]
     found[method] = [error, info["iterations"], info["rows"], info["method"]]
