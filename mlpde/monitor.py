@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -105,11 +106,23 @@ class Monitor:
             ) from error
         for key, value in self._identity.items():
             if record["identity"].get(key) != value:
+                saved, present = _apart(str(record["identity"].get(key)), str(value))
                 raise InputError(
-                    f"the checkpoint {self._file} has {key} {record['identity'].get(key)}, this run has {value}: "
+                    f"the checkpoint {self._file} has {key} {saved}, this run has {present}: "
                     "repeat the run with the same settings, or start anew without --resume"
                 )
         self.history = record["history"]
         self.earlier = earlier
         self._start = time.monotonic() - earlier["seconds"]
         return arrays, record["settings"]
+
+
+def _apart(one: str, other: str) -> tuple[str, str]:
+    """The settings name=value in which two configurations differ; all of both where they have no such."""
+    first, second = (re.findall(r"\w+=(?:\([^()]*\)|[^,()]*)", text) for text in (one, other))
+    found = tuple(
+        ", ".join(part for part in mine if part not in theirs)
+        for mine, theirs in ((first, second), (second, first))
+    )
+    same_kind = one.split("(")[0] == other.split("(")[0]
+    return (found[0], found[1]) if same_kind and all(found) else (one, other)

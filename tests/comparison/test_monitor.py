@@ -7,6 +7,7 @@ from polynomial import Counting
 from geometry import interval
 from mlpde import Case, Field, InputError, Problem, solve
 from mlpde.monitor import Monitor
+from mlpde.solvers.pinn import PINN
 from mlpde.solving import CHECKPOINT
 
 IDENTITY = {"case": "c", "configuration": "Counting(steps=10)", "seed": 0, "version": "1"}
@@ -50,6 +51,17 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, monkeypatch, key):
     Monitor(tmp_path / "c", IDENTITY).checkpoint({"a": np.ones(1)}, {})
     with pytest.raises(InputError, match=f"has {key} .*, this run has other"):
         Monitor(tmp_path / "c", IDENTITY | {key: "other"}, resume=True).resume()
+
+
+def test_of_two_configurations_the_settings_that_differ_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(Monitor, "save_every", 0.0)
+    saved, present = (
+        {"configuration": repr(PINN(width=w, inputs=i))} for w, i in ((20, ()), (16, ("holes",)))
+    )
+    Monitor(tmp_path / "c", saved).checkpoint({"a": np.ones(1)}, {})
+    sentence = r"configuration width=20, inputs=\(\), this run has width=16, inputs=\('holes',\):"
+    with pytest.raises(InputError, match=sentence):
+        Monitor(tmp_path / "c", present, resume=True).resume()
 
 
 def test_a_broken_checkpoint_is_refused(tmp_path):
