@@ -110,6 +110,7 @@ class Training:
             theta,
             learning_rate=self.learning_rate,
             schedule="cosine",
+            guarded=True,
             max_iterations=self.iterations,
             callback=after,
             state=state,

@@ -14,6 +14,10 @@ import torch
 
 from mlpde.optimize.result import Result
 
+WARM_UP = 0.1  # of the steps, in which the rate of a guarded run rises
+LONGEST = 2.0  # gradient of a guarded run, over the running mean of their lengths
+FORGETS = 0.02  # of that mean in a step
+
 LossAndGradient = Callable[[torch.Tensor], tuple[float | torch.Tensor, torch.Tensor]]
 
 
@@ -37,14 +41,18 @@ def first_order(
     method: Literal["adam", "adagrad"] = "adam",
     learning_rate: float = 1e-3,
     schedule: Literal["constant", "cosine"] = "constant",
+    guarded: bool = False,
     max_iterations: int = 10_000,
     callback: Callable[[State], bool | None] | None = None,
     state: State | None = None,
 ) -> Result[State]:
     """Minimise a loss of theta (P,), of which `function` gives the value and the gradient (P,), perhaps at random.
 
-    schedule: "cosine" lets the learning rate fall to zero as (1 + cos(pi k / max_iterations)) / 2.  `callback` receives
-    the state after every step and ends the run by returning True.  A saved `state` replaces `theta0`.
+    schedule: "cosine" lets the learning rate fall to zero as (1 + cos(pi k / max_iterations)) / 2.
+    guarded: for losses so steep that a step may leave all that was found: the rate rises in the first tenth of the
+    steps, and a gradient longer than twice the running mean of their lengths is shortened to that.
+    `callback` receives the state after every step and ends the run by returning True.  A saved `state` replaces
+    `theta0`.
 
     Raises FloatingPointError if the loss or its gradient is not finite, with the step named.
     """
@@ -53,7 +61,8 @@ def first_order(
     kinds: dict[str, Any] = {"adam": torch.optim.Adam, "adagrad": torch.optim.Adagrad}
     optimizer = kinds[method]([parameter], lr=learning_rate)
     if state.moments:
-        optimizer.state[parameter] = {name: value.clone() for name, value in state.moments.items()}
+        optimizer.state[parameter] = {k: v.clone() for k, v in state.moments.items() if k != "length"}
+    length = state.moments.get("length")
     while state.iteration < max_iterations:
         loss, gradient = function(parameter.detach())
         if not (math.isfinite(float(loss)) and bool(gradient.isfinite().all())):
@@ -61,11 +70,14 @@ def first_order(
                 f"the loss or its gradient is not finite at step {state.iteration + 1} of {method}: a smaller learning "
                 "rate may help"
             )
-        if schedule == "cosine":
-            optimizer.param_groups[0]["lr"] = learning_rate * cosine(state.iteration, max_iterations)
+        rate = learning_rate * (cosine(state.iteration, max_iterations) if schedule == "cosine" else 1.0)
+        if guarded:
+            rate *= min(1.0, (state.iteration + 1) / (WARM_UP * max_iterations))
+            gradient, length = _shortened(gradient, length)
+        optimizer.param_groups[0]["lr"] = rate
         parameter.grad = gradient
         optimizer.step()
-        moments = optimizer.state[parameter]
+        moments = optimizer.state[parameter] | ({"length": length} if length is not None else {})
         state = State(parameter.detach().clone(), state.iteration + 1, float(loss), moments)
         if callback is not None and callback(state):
             return Result(state, "stopped")
@@ -75,3 +87,11 @@ def first_order(
 def cosine(iteration: int, iterations: int) -> float:
     """(1 + cos(pi k / n)) / 2, from 1 at the first step to 0 at the last."""
     return (1 + math.cos(math.pi * iteration / iterations)) / 2
+
+
+def _shortened(gradient: torch.Tensor, length: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """The gradient of a guarded run, and the running mean of the lengths with it."""
+    norm = gradient.norm()
+    length = norm if length is None else length
+    taken = torch.minimum(norm, LONGEST * length)
+    return gradient * (taken / norm if norm > 0 else 1.0), (1 - FORGETS) * length + FORGETS * taken

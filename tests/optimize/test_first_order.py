@@ -37,9 +37,10 @@ def test_a_learning_rate_that_falls_to_zero_silences_noise():
     assert errors["cosine"] < 0.3 * errors["constant"]
 
 
-@pytest.mark.parametrize("method", ["adam", "adagrad"])
-def test_an_interrupted_run_goes_on_to_the_same_result(method):
+@pytest.mark.parametrize(("method", "guarded"), [("adam", False), ("adagrad", False), ("adam", True)])
+def test_an_interrupted_run_goes_on_to_the_same_result(method, guarded):
     settings = {"method": method, "learning_rate": 0.05, "schedule": "cosine", "max_iterations": 50}
+    settings["guarded"] = guarded
     whole = first_order(quadratic, ZERO, **settings)
     half = first_order(quadratic, ZERO, **settings, callback=lambda state: state.iteration == 20)
     assert half.reason == "stopped" and half.state.iteration == 20
@@ -47,6 +48,24 @@ def test_an_interrupted_run_goes_on_to_the_same_result(method):
         half.theta.clone(), 20, half.state.loss, {k: v.clone() for k, v in half.state.moments.items()}
     )
     assert torch.equal(first_order(quadratic, ZERO, **settings, state=saved).theta, whole.theta)
+
+
+def test_one_huge_gradient_does_not_stop_a_guarded_run_for_long():
+    """Adam divides by the root of the mean square, in which a gradient of 10^6 stays for thousands of steps."""
+
+    def spiked(theta):
+        calls.append(1)
+        loss, gradient = quadratic(theta)
+        return loss, gradient * (1e6 if len(calls) == 100 else 1.0)
+
+    errors = {}
+    for guarded in (False, True):
+        calls = []
+        result = first_order(
+            spiked, ZERO, learning_rate=0.05, schedule="cosine", guarded=guarded, max_iterations=1000
+        )
+        errors[guarded] = float((result.theta - MINIMISER).norm())
+    assert errors[True] < 1e-3 < 0.1 < errors[False]
 
 
 def test_a_loss_that_is_not_finite_stops_at_once_with_the_step_named():
