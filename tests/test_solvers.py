@@ -172,6 +172,10 @@ SLOW = {
     ("poisson2d_c", "wan"),
     *((case, "rfm") for case in ("stokes_driven", "poisson2d_c", "heat_square", "burgers_1d")),
     *(("bracket_3d", n) for n in ("fem", "pinn")),
+    *(("nist_peak", n) for n in ("fem", "rfm")),
+    *((case, "fem") for case in ("nist_corner", "heated_fins")),
+    ("hjb_2d", "pinn"),
+    ("laplace_10d", "dgm"),
     *((case, "rfm") for case in ("clamped_plate_elasticity", "periodic_cell", "slit_square_constant")),
     *(
         (case, n)
