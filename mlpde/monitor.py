@@ -106,7 +106,7 @@ class Monitor:
             ) from error
         for key, value in self._identity.items():
             if record["identity"].get(key) != value:
-                saved, present = _apart(str(record["identity"].get(key)), str(value))
+                saved, present = _differences(str(record["identity"].get(key)), str(value))
                 raise InputError(
                     f"the checkpoint {self._file} has {key} {saved}, this run has {present}: "
                     "repeat the run with the same settings, or start anew without --resume"
@@ -117,7 +117,7 @@ class Monitor:
         return arrays, record["settings"]
 
 
-def _apart(one: str, other: str) -> tuple[str, str]:
+def _differences(one: str, other: str) -> tuple[str, str]:
     """The settings name=value in which two configurations differ; all of both where they have no such."""
     first, second = (re.findall(r"\w+=(?:\([^()]*\)|[^,()]*)", text) for text in (one, other))
     found = tuple(

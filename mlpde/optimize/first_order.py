@@ -70,12 +70,14 @@ def first_order(
                 f"the loss or its gradient is not finite at step {state.iteration + 1} of {method}: a smaller learning "
                 "rate may help"
             )
+        parameter.grad = gradient
         rate = learning_rate * (cosine(state.iteration, max_iterations) if schedule == "cosine" else 1.0)
         if guarded:
             rate *= min(1.0, (state.iteration + 1) / (WARM_UP * max_iterations))
-            gradient, length = _shortened(gradient, length)
+            longest = LONGEST * (gradient.norm() if length is None else length)
+            taken = torch.nn.utils.clip_grad_norm_(parameter, float(longest)).clamp(max=float(longest))
+            length = taken if length is None else (1 - FORGETS) * length + FORGETS * taken
         optimizer.param_groups[0]["lr"] = rate
-        parameter.grad = gradient
         optimizer.step()
         moments = optimizer.state[parameter] | ({"length": length} if length is not None else {})
         state = State(parameter.detach().clone(), state.iteration + 1, float(loss), moments)
@@ -87,11 +89,3 @@ def first_order(
 def cosine(iteration: int, iterations: int) -> float:
     """(1 + cos(pi k / n)) / 2, from 1 at the first step to 0 at the last."""
     return (1 + math.cos(math.pi * iteration / iterations)) / 2
-
-
-def _shortened(gradient: torch.Tensor, length: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """The gradient of a guarded run, and the running mean of the lengths with it."""
-    norm = gradient.norm()
-    length = norm if length is None else length
-    taken = torch.minimum(norm, LONGEST * length)
-    return gradient * (taken / norm if norm > 0 else 1.0), (1 - FORGETS) * length + FORGETS * taken
