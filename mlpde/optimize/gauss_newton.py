@@ -1,4 +1,4 @@
-"""Gauss-Newton with a trust radius, by the singular value decomposition of the Jacobian."""
+"""Gauss-Newton with a trust radius, by the singular values of the Jacobian."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,19 +14,24 @@ ACCEPTABLE = 0.25  # actual over predicted reduction of the loss
 GROWTH = 2.0  # of the radius from one trial to the next
 CORRECTIONS = 10  # simplified Newton corrections of one trial step
 CONTRACTION = 0.7  # a correction that shrinks less than this ends the corrections
+DAMPED = 1e-10  # lambda over s_1^2 from which J^T J, wrong by some 1e-15 s_1^2, does and takes half the time
 IDLE_DECREASE = 1e-4  # relative decrease of the loss below which an iteration counts as idle
 IDLE_ITERATIONS = 5
 
 
 @dataclass(frozen=True)
 class State:
-    """Everything that a resumed run needs to continue to bitwise the same result (with `loss` for information)."""
+    """Everything that a resumed run needs to continue to bitwise the same result (with `loss` for information).
+
+    damped: lambda was large enough for J^T J.
+    """
 
     theta: torch.Tensor
     radius: float
     iteration: int
     loss: float
     idle: int = 0
+    damped: bool = True
 
 
 def gauss_newton(
@@ -41,14 +46,16 @@ def gauss_newton(
 ) -> Result[State]:
     """Minimise the loss 1/2 |r(theta)|^2 over theta of shape (P,); r has shape (N,), its Jacobian (N, P).
 
-    With J = U S V^T (QR, of J^T if there are more parameters than rows, then the SVD of R, never J^T J) every step
-    p = V c within a trust radius is the solution of the regularised problem min |r(theta + p)|^2 + lambda |p|^2, found
-    by simplified Newton iterations
+    With J = U S V^T every step p = V c within a trust radius is the solution of the regularised problem
+    min |r(theta + p)|^2 + lambda |p|^2, found by simplified Newton iterations
     c <- c - (S^2 + lambda)^-1 (S U^T r(theta + V c) + lambda c), which start at the linear model's solution and cost
     one residual each: they follow the curved valley, so that the radius stays large where a plain Gauss-Newton step
     would have to shrink it. Of the radii 2^k the iteration keeps the largest one whose step has an acceptable
     reduction ratio (the idea of controlling regularisation and step length together: arXiv 2607.02194; steps corrected
-    along the valley: Transtrum and Sethna, arXiv 1201.5885).
+    along the valley: Transtrum and Sethna, arXiv 1201.5885), as long as the loss falls from one to the next: longer
+    first steps saturate a network, which it never recovers from. S and V are those of J^T J = V S^2 V^T as long as
+    lambda is far above its rounding errors, else of QR (of J^T if there are more parameters than rows) and the SVD
+    of R.
 
     `residual_and_jacobian` is called once an iteration, `residual` about ten to twenty times. `callback` receives the
     state after every step, may keep it (a checkpoint), and ends the run by returning True. A saved `state` replaces
@@ -68,12 +75,18 @@ def gauss_newton(
             return Result(_with_loss(state, loss), "tolerance")
         if state.iteration >= max_iterations:
             return Result(_with_loss(state, loss), "max_iterations")
-        step = _largest_acceptable_step(_Model.of(r, jacobian), residual, state.theta, loss, state.radius)
+        step = None
+        if state.damped and len(jacobian) >= jacobian.shape[1]:
+            model = _Model.of_normal_equations(r, jacobian)
+            step = _largest_acceptable_step(model, residual, state.theta, loss, state.radius)
+        if step is None or step[1] >= model.longest(DAMPED):
+            model = _Model.of(r, jacobian)
+            step = _largest_acceptable_step(model, residual, state.theta, loss, state.radius)
         if step is None:
             return Result(_with_loss(state, loss), "stagnation")
         theta, radius, new_loss = step
         idle = state.idle + 1 if loss - new_loss < IDLE_DECREASE * loss else 0
-        state = State(theta, radius, state.iteration + 1, new_loss, idle)
+        state = State(theta, radius, state.iteration + 1, new_loss, idle, radius < model.longest(DAMPED))
         if callback is not None and callback(state):
             return Result(state, "stopped")
         if idle >= IDLE_ITERATIONS:
@@ -85,37 +98,44 @@ class _Model:
     """The linear model r + J p in the coordinates c of p = V c."""
 
     jacobian: torch.Tensor  # (N, P)
-    values: torch.Tensor  # (k,), k = min(N, P)
+    squares: torch.Tensor  # (k,), k = min(N, P): S^2
     right: torch.Tensor  # (P, k): V
-    projected: torch.Tensor  # (k,): U^T r
+    slope: torch.Tensor  # (k,): S U^T r
+    accuracy: float  # squares below this part of the largest are rounding errors
 
     @staticmethod
     def of(r: torch.Tensor, jacobian: torch.Tensor) -> "_Model":
         count, size = jacobian.shape
+        accuracy = torch.finfo(r.dtype).eps ** 2
         if count < size:
             q, triangle = torch.linalg.qr(jacobian.T)
             u, values, vh = torch.linalg.svd(triangle, full_matrices=False)
-            return _Model(jacobian, values, q @ u, vh @ r)
+            return _Model(jacobian, values**2, q @ u, values * (vh @ r), accuracy)
         # the triangle of (J, r) has Q^T r as its last column: Q, as costly as the triangle, need not be known
         triangle = torch.linalg.qr(torch.cat([jacobian, r[:, None]], 1), mode="r").R[:size]
         u, values, vh = torch.linalg.svd(triangle[:, :size], full_matrices=False)
-        return _Model(jacobian, values, vh.T, u.T @ triangle[:, size])
+        return _Model(jacobian, values**2, vh.T, values * (u.T @ triangle[:, size]), accuracy)
+
+    @staticmethod
+    def of_normal_equations(r: torch.Tensor, jacobian: torch.Tensor) -> "_Model":
+        squares, right = torch.linalg.eigh(jacobian.T @ jacobian)
+        return _Model(jacobian, squares.clamp(min=0.0), right, right.T @ (jacobian.T @ r), DAMPED)
 
     @property
     def floor(self) -> float:
-        """The smallest lambda: singular values below eps s_1 are rounding errors."""
-        return (torch.finfo(self.values.dtype).eps * max(float(self.values[0]), 1e-100)) ** 2
+        """The smallest lambda."""
+        return self.accuracy * max(float(self.squares.max()), 1e-200)
 
-    @property
-    def longest_step(self) -> float:
-        return float((self.values * self.projected / (self.values**2 + self.floor)).norm())
+    def longest(self, part: float) -> float:
+        """The length of the linear model's step for lambda = part s_1^2."""
+        return float((self.slope / (self.squares + part * max(float(self.squares.max()), 1e-200))).norm())
 
     def regularisation(self, radius: float) -> float:
         """The lambda at which the step of the linear model has length `radius` (its floor where that is shorter)."""
-        s, g = self.values.cpu().numpy(), self.projected.cpu().numpy()
+        squares, slope = self.squares.cpu().numpy(), self.slope.cpu().numpy()
 
         def excess(log_value: float) -> float:
-            return float(np.linalg.norm(s * g / (s * s + exp(log_value)))) / radius - 1.0
+            return float(np.linalg.norm(slope / (squares + exp(log_value)))) / radius - 1.0
 
         lower, upper = (
             log(self.floor),
@@ -129,10 +149,9 @@ class _Model:
         self, residual: Callable[[torch.Tensor], torch.Tensor], theta: torch.Tensor, value: float
     ) -> tuple[torch.Tensor, float, float]:
         """theta + p, its loss, and the reduction that the linear model predicts for regularisation `value`."""
-        s = self.values
-        damping = s * s + value
-        c = -s * self.projected / damping
-        predicted = 0.5 * float((self.projected**2 * (1.0 - (value / damping) ** 2)).sum())
+        damping = self.squares + value
+        c = -self.slope / damping
+        predicted = 0.5 * float((c**2 * (damping + value)).sum())
         r, size = residual(theta + self.right @ c), float(c.norm())
         for _ in range(CORRECTIONS):
             correction = -(self.right.T @ (self.jacobian.T @ r) + value * c) / damping
@@ -159,14 +178,14 @@ def _largest_acceptable_step(
         return (new, radius, new_loss) if acceptable else None
 
     smallest = torch.finfo(theta.dtype).eps * max(1.0, float(theta.norm()))
-    longest = model.longest_step
+    longest = model.longest(model.accuracy)
     if longest == 0.0:
         return None
     radius = min(GROWTH * radius, longest)
     best = attempt(radius)
     while best is not None and radius < longest:
         larger = attempt(GROWTH * radius)
-        if larger is None:
+        if larger is None or larger[2] >= best[2]:
             return best
         best, radius = larger, GROWTH * radius
     while best is None and radius > smallest:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.optimize import least_squares
 
-from mlpde.optimize.gauss_newton import gauss_newton
+from mlpde.optimize.gauss_newton import _Model, gauss_newton
 from mlpde.representation.networks import MLP
 
 
@@ -89,6 +89,16 @@ def test_a_minimum_with_a_residual_agrees_with_scipy():
     assert np.allclose(result.theta.numpy(), reference.x, rtol=1e-5)
 
 
+def test_a_longer_step_that_only_the_linear_model_likes_is_not_taken():
+    """r falls to 0 about 2 and from there like the linear model: radii 4 and 8 are acceptable, but worse."""
+
+    def residual(theta):
+        return 1.0 - 0.1 * theta + 0.003 * theta**2 - 0.84 * torch.exp(-4.0 * (theta - 2.0) ** 2)
+
+    result = run(residual, tensor([0.0]), max_iterations=1)
+    assert result.state.loss < 0.5 * 0.1**2 < 0.5 * float(residual(tensor([8.0]))) ** 2
+
+
 def test_more_parameters_than_rows():
     result = run(lambda theta: torch.stack([theta.sum() - 1.0, theta[0] * theta[1]]), tensor([1.0, 2.0, 3.0, 4.0]),
                  tolerance=1e-13)  # fmt: skip
@@ -112,6 +122,31 @@ def test_a_resumed_run_is_bitwise_the_same():
         residual_and_jacobian, residual, network.initial(5), max_iterations=12, state=states[4]
     )
     assert torch.equal(whole.theta, resumed.theta) and whole.state.radius == resumed.state.radius
+
+
+def test_a_damped_step_is_the_same_by_normal_equations():
+    network, residual_and_jacobian, residual, _ = poisson(width=8, points=10)
+    theta = network.initial(0)
+    r, jacobian = residual_and_jacobian(theta)
+    singular, normal = _Model.of(r, jacobian), _Model.of_normal_equations(r, jacobian)
+    (one, _, predicted), (other, _, same) = (
+        model.step(residual, theta, 10 * normal.floor) for model in (singular, normal)
+    )
+    assert 0 < (one - other).norm() < 1e-6 * (one - theta).norm()
+    assert same == pytest.approx(predicted, rel=1e-8)
+
+
+def test_a_step_with_little_damping_leaves_the_normal_equations():
+    """Singular values 1e-9 and 1e-10 are below the rounding errors of J^T J."""
+    scale = torch.tensor([1.0, 1e-9, 1e-10], dtype=torch.float64)
+    states = []
+    result = run(
+        lambda theta: torch.cat([scale * (theta - 1.0), 0.0 * theta]),
+        torch.zeros(3, dtype=torch.float64),
+        tolerance=1e-20,
+        callback=states.append,
+    )
+    assert not states[-1].damped and torch.allclose(result.theta, torch.ones_like(scale), atol=1e-6)
 
 
 def test_the_loss_never_rises_and_the_callback_stops():
