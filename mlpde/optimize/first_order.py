@@ -17,6 +17,11 @@ from mlpde.optimize.result import Result
 WARM_UP = 0.1  # of the steps, in which the rate of a guarded run rises
 LONGEST = 2.0  # gradient of a guarded run, over the running mean of their lengths
 FORGETS = 0.02  # of that mean in a step
+LOST = 30.0  # times that mean: the step before went too far
+GUARDS = (
+    "length",
+    "before",
+)  # what a guarded run remembers beside the moments: that mean, theta before the step
 
 LossAndGradient = Callable[[torch.Tensor], tuple[float | torch.Tensor, torch.Tensor]]
 
@@ -50,7 +55,8 @@ def first_order(
 
     schedule: "cosine" lets the learning rate fall to zero as (1 + cos(pi k / max_iterations)) / 2.
     guarded: for losses so steep that a step may leave all that was found: the rate rises in the first tenth of the
-    steps, and a gradient longer than twice the running mean of their lengths is shortened to that.
+    steps, a gradient longer than twice the running mean of their lengths is shortened to that, and where it is not
+    finite, or longer than thirty times, the last step is taken back and the momentum is dropped.
     `callback` receives the state after every step and ends the run by returning True.  A saved `state` replaces
     `theta0`.
 
@@ -60,26 +66,36 @@ def first_order(
     parameter = state.theta.clone().requires_grad_()
     kinds: dict[str, Any] = {"adam": torch.optim.Adam, "adagrad": torch.optim.Adagrad}
     optimizer = kinds[method]([parameter], lr=learning_rate)
+    guards = {name: state.moments.get(name) for name in GUARDS}
     if state.moments:
-        optimizer.state[parameter] = {k: v.clone() for k, v in state.moments.items() if k != "length"}
-    length = state.moments.get("length")
+        optimizer.state[parameter] = {k: v.clone() for k, v in state.moments.items() if k not in GUARDS}
     while state.iteration < max_iterations:
         loss, gradient = function(parameter.detach())
-        if not (math.isfinite(float(loss)) and bool(gradient.isfinite().all())):
+        norm, length, before = gradient.norm(), guards["length"], guards["before"]
+        finite = math.isfinite(float(loss)) and bool(norm.isfinite())
+        if before is not None and length is not None and not (finite and bool(norm <= LOST * length)):
+            loss, guards["before"] = state.loss, None
+            with torch.no_grad():
+                parameter.copy_(before)
+            optimizer.state[parameter]["exp_avg"].zero_()
+        elif not finite:
             raise FloatingPointError(
                 f"the loss or its gradient is not finite at step {state.iteration + 1} of {method}: a smaller learning "
                 "rate may help"
             )
-        parameter.grad = gradient
-        rate = learning_rate * (cosine(state.iteration, max_iterations) if schedule == "cosine" else 1.0)
-        if guarded:
-            rate *= min(1.0, (state.iteration + 1) / (WARM_UP * max_iterations))
-            longest = LONGEST * (gradient.norm() if length is None else length)
-            taken = torch.nn.utils.clip_grad_norm_(parameter, float(longest)).clamp(max=float(longest))
-            length = taken if length is None else (1 - FORGETS) * length + FORGETS * taken
-        optimizer.param_groups[0]["lr"] = rate
-        optimizer.step()
-        moments = optimizer.state[parameter] | ({"length": length} if length is not None else {})
+        else:
+            rate = learning_rate * (cosine(state.iteration, max_iterations) if schedule == "cosine" else 1.0)
+            parameter.grad = gradient
+            if guarded:
+                rate *= min(1.0, (state.iteration + 1) / (WARM_UP * max_iterations))
+                longest = LONGEST * (norm if length is None else length)
+                torch.nn.utils.clip_grad_norm_(parameter, float(longest))
+                taken = norm.clamp(max=float(longest))
+                guards["length"] = taken if length is None else (1 - FORGETS) * length + FORGETS * taken
+                guards["before"] = parameter.detach().clone()
+            optimizer.param_groups[0]["lr"] = rate
+            optimizer.step()
+        moments = optimizer.state[parameter] | {k: v for k, v in guards.items() if v is not None}
         state = State(parameter.detach().clone(), state.iteration + 1, float(loss), moments)
         if callback is not None and callback(state):
             return Result(state, "stopped")

@@ -68,6 +68,35 @@ def test_one_huge_gradient_does_not_stop_a_guarded_run_for_long():
     assert errors[True] < 1e-3 < 0.1 < errors[False]
 
 
+@pytest.mark.parametrize("wrong", [math.nan, 1e3])
+def test_a_guarded_run_takes_a_step_too_far_back(wrong):
+    """Beyond a wall nothing is finite, or the gradient points away from the minimiser."""
+    seen = []
+
+    def walled(theta):
+        seen.append(theta.clone())
+        loss, gradient = quadratic(theta)
+        return loss, gradient * (-wrong if len(seen) in (100, 102) else 1.0)
+
+    result = first_order(
+        walled, ZERO, learning_rate=0.05, schedule="cosine", guarded=True, max_iterations=1000
+    )
+    assert torch.equal(seen[100], seen[98]) and torch.equal(seen[102], seen[100])
+    assert float((result.theta - MINIMISER).norm()) < 1e-3
+
+
+def test_a_guarded_run_stops_where_nothing_is_finite_any_more():
+    calls = []
+
+    def broken(theta):
+        calls.append(1)
+        loss, gradient = quadratic(theta)
+        return (math.nan if len(calls) >= 4 else loss), gradient
+
+    with pytest.raises(FloatingPointError, match="not finite at step 5 of adam"):
+        first_order(broken, ZERO, guarded=True)
+
+
 def test_a_loss_that_is_not_finite_stops_at_once_with_the_step_named():
     calls = []
 
