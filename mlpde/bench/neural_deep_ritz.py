@@ -9,10 +9,9 @@ import numpy as np
 from mlpde.bench import print_table
 
 SEEDS = (0, 1, 2)
-PUBLISHED_STEPS = 20_000
-# Adam's rate and the steps, which the paper does not say, were chosen in trials with seeds 0 and 1; by them seed 1
-# ends at 0.97 per cent.  Without `guarded`, 20000 steps at 1e-2 ended at 31 (seed 1), 50000 at 7e-3 (seed 0) at 5.9.
-PUBLISHED_RATE = 2e-2
+# Adam's rate and the steps, which the paper does not say, were chosen in trials with seeds 0 and 1
+PUBLISHED_STEPS = 50_000
+PUBLISHED_RATE = 1e-2
 PUBLISHED = 6, 0.57  # blocks, per cent: the best of the paper
 OSCILLATOR = (
     (1, 10, 0.16, 0.1),
@@ -45,7 +44,7 @@ def slit() -> None:
     )
     rows = [
         [*_row(DeepRitz(), case, reference, SEEDS), "<= 0.01 % asked"],
-        [*_row(published, case, reference, SEEDS[:1]), f"{per_cent} %"],
+        [*_row(published, case, reference, SEEDS), f"{per_cent} %"],
     ]
     columns = ["algorithm", "parameters", "median, per cent", "worst", "CPU s", "published"]
     print_table("slit square, relative L2 error", columns, rows)

@@ -2,8 +2,8 @@
 
 E and Yu, The Deep Ritz method, Commun. Math. Stat. 6, 2018, arXiv 1710.00211.  The published algorithm is
 `DeepRitz(network="residual", width=10, depth=6, activation="cubic", geometry_inputs=False, conditions="penalty",
-penalty=2000.0, sampling="random", optimizer="adam", learning_rate=2e-2)`; rate and schedule, and that long gradients
-are shortened, are ours.
+penalty=2000.0, sampling="random", optimizer="adam", iterations=50_000, learning_rate=1e-2)`; steps, rate and schedule
+are ours, and that long gradients are shortened and steps too far taken back.
 """
 
 from __future__ import annotations
