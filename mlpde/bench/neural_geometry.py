@@ -16,7 +16,7 @@ from mlpde.solving import solve
 SEEDS = (0, 1, 2)  # where a figure is asked, else the first
 # chosen for the errors of seeds 3 and 4
 FEW = {"points": 1500, "iterations": 60, "resample": 20}
-MANY = {"points": 4000, "iterations": 15, "resample": 6}
+MANY = {"points": 4000, "iterations": 24, "resample": 6}
 # name, settings, what is changed from one run to the next, which starts where the last one ended; asked
 RUNS: tuple[tuple[str, dict[str, Any], tuple[dict[str, Any], ...], str], ...] = (
     ("ns2d_backstep", {}, ({},), "<= 5e-3 in 240 s"),
