@@ -67,7 +67,8 @@ def natural_gradient(
     With R = U S V^T (QR, then the SVD of the triangle, never R^T R) a step p = V c minimises E(theta + p) + lambda
     |p|^2 / 2 approximately, by simplified Newton iterations c <- c - (S^2 + lambda)^-1 (V^T J^T E'(u(theta + V c)) +
     lambda c), which start at the quadratic model's step and follow the curved valley.  Of the radii 2^k the largest is
-    kept whose step has an acceptable ratio of the actual to the predicted decrease.  `callback` receives the state
+    kept whose step has an acceptable ratio of the actual to the predicted decrease, as long as the decrease grows from
+    one to the next.  `callback` receives the state
     after every step and ends the run by returning True; a saved `state` replaces `theta0`.  The run ends by stagnation
     where no step lowers the energy.
 
@@ -157,7 +158,7 @@ class _Model:
         best = self.attempt(radius)
         while best is not None and radius < longest:
             larger = self.attempt(GROWTH * radius)
-            if larger is None:
+            if larger is None or larger[2] <= best[2]:
                 return best
             best, radius = larger, GROWTH * radius
         while best is None and radius > smallest:
