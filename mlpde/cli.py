@@ -63,6 +63,9 @@ def _run() -> None:
     except (InputError, GeometryError) as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
+    except FloatingPointError as error:  # a run that diverged, with the step named
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "allocate memory" not in str(error):  # how torch says it
             raise

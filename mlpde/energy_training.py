@@ -13,6 +13,7 @@ import torch
 from mlpde.errors import InputError
 from mlpde.monitor import Monitor
 from mlpde.optimize import first_order, natural_gradient, quasi_newton
+from mlpde.optimize.result import Result
 from mlpde.representation.network_energy import NetworkEnergy
 
 UPDATE = 0.1  # multipliers follow when a step lowers the energy by less than this part of the penalty
@@ -55,12 +56,15 @@ class Training:
     best: tuple[float, torch.Tensor] | None = None
     worse: int = 0
     rounds: int = 0  # that are over: on few points, or until an update of the multipliers, it included
+    taken_back: int = 0  # steps of Adam
 
     def run(self, theta: torch.Tensor) -> tuple[torch.Tensor, str]:
         """(parameters, why it ended), from theta (P,) or from the monitor's checkpoint."""
         energy = self.energy_at(0)
         state = self._resumed(energy, theta)
-        if self.method == "natural_gradient":
+        if state is not None and self._ended():
+            result: Any = Result(state, "stopped")
+        elif self.method == "natural_gradient":
             result = self._natural_gradient(energy, theta, state)
         elif self.method == "adam":
             result = self._adam(theta, state)
@@ -105,7 +109,7 @@ class Training:
             step = s.iteration
             return self._after(None, s)
 
-        return first_order.first_order(
+        result = first_order.first_order(
             function,
             theta,
             learning_rate=self.learning_rate,
@@ -115,6 +119,8 @@ class Training:
             callback=after,
             state=state,
         )
+        self.taken_back = result.state.taken_back
+        return result
 
     def _quasi_newton(self, energy: NetworkEnergy, theta: torch.Tensor, state: Any) -> Any:
         rounds = ROUNDS if self.multipliers and energy.conditions else 1
@@ -154,6 +160,9 @@ class Training:
             self.monitor.checkpoint(*self._packed(energy, state))
         if self.decisive:
             self._compare(state.theta)
+        return self._ended()
+
+    def _ended(self) -> bool:
         return self.judged <= self.tolerance or self.worse >= PATIENCE
 
     def _compare(self, theta: torch.Tensor) -> None:

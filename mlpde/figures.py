@@ -51,7 +51,8 @@ def make_figures(
         first = {row["label"]: row["info"].get("history", []) for row in reversed(metrics["solutions"])}
         history = plotting.history_figure(dict(reversed(first.items())))
         if history is not None:
-            keep("Convergence", history, "history")
+            several = len(first) < len(metrics["solutions"])
+            keep("Convergence" + ", first seed" * several, history, "history")
         for title, start in (
             ("Value at (0, x0)", start_figures.interval_figure(metrics)),
             ("Value at (0, x0) while it settles", start_figures.settling_figure(metrics)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -104,7 +105,10 @@ def mesh_figure(fields: Fields) -> Figure:
 
 
 def history_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure | None:
-    """Loss and independent residual against steps, and seconds if they are known; None without a history of them."""
+    """Loss and independent residual against steps, and seconds if they are known; None without a history of them.
+
+    Of a loss that is not positive, the distance from its least is drawn.
+    """
     histories = {label: rows for label, rows in histories.items() if len(rows) > 1 and _judged(rows[-1])}
     if not histories:
         return None
@@ -115,18 +119,21 @@ def history_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figu
     palette = colours(list(histories))
     for label, rows in histories.items():
         for key in _judged(rows[-1]):
-            used = [row for row in rows if isinstance(row.get(key), int | float) and row[key] > 0]
+            known = [row for row in rows if isinstance(row.get(key), int | float) and math.isfinite(row[key])]
+            least = min((row[key] for row in known), default=0.0)
+            above = least if least <= 0.0 else 0.0  # an energy may be negative
+            used = [row for row in known if row[key] > above]
             for axes, against in zip(row_of_axes, scales, strict=True):
                 line = "-" if key == "loss" else "--"
                 axes.semilogy(
                     [row.get(against, np.nan) for row in used],
-                    [row[key] for row in used],
+                    [row[key] - above for row in used],
                     line,
                     marker="o" if len(used) < 20 else None,
                     markersize=4,
                     color=palette[label],
                     linewidth=1.3,
-                    label=f"{label}: {key.replace('_', ' ')}",
+                    label=f"{label}: {key.replace('_', ' ')}" + (" above its least" if above else ""),
                 )
     for axes, against in zip(row_of_axes, scales, strict=True):
         axes.set_xlabel(against)

@@ -19,11 +19,12 @@ def is_whole(value: Any, least: int) -> bool:
 
 
 def whole(solver: Any, least: int, *settings: str) -> None:
-    """The settings are integers from `least` on."""
+    """The settings are integers from `least` on; those of numpy, which torch refuses, become Python's."""
     for name in settings:
         value = getattr(solver, name)
         if not is_whole(value, least):
             raise InputError(f"{solver.name}.{name} must be an integer from {least} on, not {value!r}")
+        object.__setattr__(solver, name, int(value))
 
 
 def positive(solver: Any, *settings: str, zero: bool = False) -> None:

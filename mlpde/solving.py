@@ -13,6 +13,7 @@ from mlpde.machine import versions
 from mlpde.monitor import Display, Monitor
 from mlpde.parallel import on_root
 from mlpde.problem import Case, Eigenproblem, Problem, SemilinearParabolic
+from mlpde.settings import is_whole
 from mlpde.solution import Solution
 from mlpde.solvers import Solver, check_accepts
 
@@ -36,14 +37,14 @@ def run(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:
     works on rank 0, and all ranks get the solution.
     """
     check_accepts(solver, case.problem, case.name)
-    if not isinstance(seed, int) or seed < 0:
-        raise InputError(f"the seed must be an integer from 0 on, not {seed!r}")
+    if not is_whole(seed, 0) or seed >= 2**63:
+        raise InputError(f"the seed must be an integer from 0 on, below 2^63, not {seed!r}")
     if isinstance(case.problem, Problem):
         from mlpde.formulation.functional import check_measured
 
         check_measured(case)
     timed = _timed if getattr(solver, "parallel", False) else on_root(_timed)
-    return replace(timed(case, solver, seed, monitor), case=case)
+    return replace(timed(case, solver, int(seed), monitor), case=case)
 
 
 def _timed(case: Case, solver: Solver, seed: int, monitor: Monitor) -> Solution:

@@ -60,4 +60,5 @@ def test_what_may_be_zero():
 
 
 def test_numbers_of_numpy_are_numbers():
-    assert PINN(width=np.int64(8), learning_rate=np.float32(0.5)).width == 8
+    solver = PINN(width=np.int64(8), learning_rate=np.float32(0.5))
+    assert solver.width == 8 and type(solver.width) is int  # torch takes no other

@@ -257,6 +257,8 @@ def sizes(located: Sequence[Located], state: State, free: Sequence[int] = ()) ->
 
     In all directions and components of a field together, and not below the size of the lower orders over the domain's
     extent: u = (x, 0) satisfies u_xx = 0, u_y = 0 and u_2 = 0 up to rounding, which is to be measured against u.
+
+    Raises FloatingPointError where the state is not finite.
     """
     derivatives = set().union(*(side.rows.derivatives for part in located for side in part.sides)) | {()}
     inside = [part for part in located if part.rows.kind == "interior"]
@@ -272,6 +274,11 @@ def sizes(located: Sequence[Located], state: State, free: Sequence[int] = ()) ->
     found: list[Tensor] = []
     for order in range(max(map(len, values)) + 1):
         square = torch.stack([_rms(v).square() for alpha, v in values.items() if len(alpha) == order]).sum(0)
+        if not bool(square.isfinite().all()):
+            raise FloatingPointError(
+                "the approximate solution is not finite, so that it has no residual: the training has diverged; a "
+                "smaller learning rate may help"
+            )
         size = torch.sqrt(square + (found[-1] / extent).square()) if found else torch.sqrt(square)
         for first, shape in slots:
             field = slice(first, first + math.prod(shape))

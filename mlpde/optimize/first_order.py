@@ -31,12 +31,14 @@ class State:
     """Everything that a resumed run needs to continue to bitwise the same result (with `loss` for information).
 
     loss: at the parameters before the last step.  moments: what the method remembers of past gradients, by name.
+    taken_back: steps of a guarded run.
     """
 
     theta: torch.Tensor
     iteration: int = 0
     loss: float = float("nan")
     moments: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    taken_back: int = 0
 
 
 def first_order(
@@ -73,7 +75,8 @@ def first_order(
         loss, gradient = function(parameter.detach())
         norm, length, before = gradient.norm(), guards["length"], guards["before"]
         finite = math.isfinite(float(loss)) and bool(norm.isfinite())
-        if before is not None and length is not None and not (finite and bool(norm <= LOST * length)):
+        lost = before is not None and length is not None and not (finite and bool(norm <= LOST * length))
+        if lost:
             loss, guards["before"] = state.loss, None
             with torch.no_grad():
                 parameter.copy_(before)
@@ -96,7 +99,9 @@ def first_order(
             optimizer.param_groups[0]["lr"] = rate
             optimizer.step()
         moments = optimizer.state[parameter] | {k: v for k, v in guards.items() if v is not None}
-        state = State(parameter.detach().clone(), state.iteration + 1, float(loss), moments)
+        state = State(
+            parameter.detach().clone(), state.iteration + 1, float(loss), moments, state.taken_back + lost
+        )
         if callback is not None and callback(state):
             return Result(state, "stopped")
     return Result(state, "max_iterations")

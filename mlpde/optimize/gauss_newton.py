@@ -75,6 +75,8 @@ def gauss_newton(
             return Result(_with_loss(state, loss), "tolerance")
         if state.iteration >= max_iterations:
             return Result(_with_loss(state, loss), "max_iterations")
+        if state.idle >= IDLE_ITERATIONS:
+            return Result(_with_loss(state, loss), "stagnation")
         step = None
         if state.damped and len(jacobian) >= jacobian.shape[1]:
             model = _Model.of_normal_equations(r, jacobian)
@@ -89,8 +91,6 @@ def gauss_newton(
         state = State(theta, radius, state.iteration + 1, new_loss, idle, radius < model.longest(DAMPED))
         if callback is not None and callback(state):
             return Result(state, "stopped")
-        if idle >= IDLE_ITERATIONS:
-            return Result(state, "stagnation")
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def hard_conditions(form: StrongForm, domain: Any) -> Hard:
     if in_time:
         raise InputError(
             f"conditions in time can be hard on an interval only, not on a domain of {domain.dim - 1} dimensions: use "
-            'conditions="soft"'
+            'conditions other than "hard"'
         )
     data = [
         (component, piece, rows.where, values)
@@ -196,7 +196,7 @@ def _pieces(domain: Any, boundary: str) -> tuple[Piece, ...]:
     if boundary not in pieces:
         raise InputError(
             f"boundary {boundary!r} does not consist of straight and circular pieces of a plane domain, so that it has "
-            'no distance function: use conditions="soft"'
+            'no distance function: conditions other than "hard" are needed'
         )
     return pieces[boundary]
 
@@ -224,7 +224,7 @@ def _trace(piece: Piece, where: Any, values: np.ndarray, largest: float) -> Trac
     if last.max() > RESOLVED * largest:
         raise InputError(
             f"the Dirichlet data on {where!r} are not smooth along the boundary, so that they have no lift: "
-            'use conditions="soft"'
+            'conditions other than "hard" are needed'
         )
     return Trace(piece, _shortened(series, _round(piece), 1e-14 * largest))
 

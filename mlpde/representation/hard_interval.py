@@ -151,7 +151,9 @@ def _series(direction: int, lower: float, upper: float, values: np.ndarray, what
     c = chebyshev.chebfit(chebyshev.chebpts1(len(values)), values, len(values) - 1)
     largest = np.abs(values).max()
     if len(c) > 1 and np.abs(c[-4:]).max() > RESOLVED * largest:
-        raise InputError(f'{what} are not smooth, so that they have no lift: use conditions="soft"')
+        raise InputError(
+            f'{what} are not smooth, so that they have no lift: conditions other than "hard" are needed'
+        )
     keep = int(np.flatnonzero(np.append(True, np.abs(c[1:]) > 1e-14 * largest)).max())
     return Series(direction, lower, upper, tuple(c[: keep + 1].tolist()))
 
@@ -167,5 +169,5 @@ def _check_corners(ends: tuple[End, ...], initial: tuple[Series, ...], start: fl
             if float((data(corner) - series(corner)).abs()) > 1e-8 * size:
                 raise InputError(
                     f"at x = {end.at:g} the initial {what} differs from that of the Dirichlet data, so that there is "
-                    'no lift: use conditions="soft"'
+                    'no lift: conditions other than "hard" are needed'
                 )

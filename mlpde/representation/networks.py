@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import torch
 
+from mlpde.errors import InputError
 from mlpde.representation.jets import Channels, activate, product
 from mlpde.representation.network import Layers, Network
 
@@ -42,8 +43,8 @@ class ResidualNetwork(Network):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.width < self.entries:
-            raise ValueError(
-                f"ResidualNetwork width must be at least its {self.entries} inputs, not {self.width}."
+            raise InputError(
+                f"residual blocks must be at least as wide as their {self.entries} inputs: width={self.width}"
             )
 
     def initial(self, seed: int = 0) -> torch.Tensor:

@@ -49,6 +49,7 @@ SINGULAR_PENALTY = 1e5  # a layer of the width 1 / penalty forms where the flux 
 NEWTON_SIZE = 1500  # parameters: up to here the natural gradient's factorisations pay
 DENSE_SIZE = 4000  # up to here a full inverse fits and pays
 HELD_OUT = 1000  # independent points that judge a solution
+TAKEN_BACK = 0.01  # of Adam's steps: more deserve a warning
 NEGATIVE = 1e-9  # of the largest eigenvalue: a smaller negative one is rounding
 
 
@@ -65,7 +66,8 @@ class DeepRitz:
     sampling: "quadrature" on a mesh, or "random", fresh points every step; None: quadrature where there is a mesh.
     points: inside; None: by size.
     optimizer: None chooses by size: natural gradients, self-scaled Broyden, L-BFGS; Adam for random points.
-    iterations: at most; None: by the optimizer.  learning_rate: of Adam, which falls to zero.
+    iterations: at most; None: by the optimizer.  learning_rate: of Adam; it rises in the first tenth of the steps and
+    falls to zero.  Adam shortens long gradients, and takes a step back after which the gradient explodes.
     tolerance: the run ends when the strong residual on independent points is below.
     start: the folder of a saved solution by a network with the same layers and inputs, whose parameters it begins with.
     """
@@ -138,6 +140,11 @@ class DeepRitz:
             warnings.append(
                 f"the relative residual on independent points is {training.judged:.1e}, above the tolerance "
                 f"{self.tolerance:.0e} (ended by {reason}): a wider network, more points or iterations may help"
+            )
+        if training.taken_back > TAKEN_BACK * training.iterations:
+            warnings.append(
+                f"{training.taken_back} of {training.iterations} steps were taken back, for the gradient exploded: a "
+                "smaller learning_rate may help"
             )
         info = {
             "seconds": time.perf_counter() - wall,

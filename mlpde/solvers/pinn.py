@@ -142,40 +142,47 @@ class PINN:
         if earlier is not None:
             inside = earlier[0].pop("points")
             state = restored(*earlier)
+            if self._due(state.iteration):
+                inside = self._drawn(form, domain, network, state.theta, count, seed + state.iteration)
         rows = self._rows(form, domain, network, start, inside)
         method = self.optimizer if self.optimizer != "auto" else affordable(rows.count, network.size)
         if method == "gauss_newton":
             check_memory(rows.count, network.size, "Gauss-Newton", remedy)
         steps = self.iterations or STEPS[method]
         every = 1 if method == "gauss_newton" else max(1, steps // JUDGED)
-        judged = math.nan
+
+        def judge(theta: torch.Tensor) -> float:
+            return relative_residual(
+                judges, lambda part, alphas: network.jets(theta, part.points, alphas), form.free
+            )
+
+        def looks(state: State) -> bool:
+            return state.iteration % every == 0 or state.iteration == steps
+
+        judged = judge(state.theta) if state is not None and looks(state) else math.nan
 
         def after_step(state: State) -> bool:
             nonlocal judged
-            if state.iteration % every == 0 or state.iteration == steps:
-                judged = relative_residual(
-                    judges, lambda part, alphas: network.jets(state.theta, part.points, alphas), form.free
-                )
+            if looks(state):
+                judged = judge(state.theta)
                 figures = {"radius": state.radius} if isinstance(state, GaussNewtonState) else {}
                 monitor.update(state.iteration, steps, loss=state.loss, residual=judged, **figures)
             if monitor.due:
                 arrays, settings = saved(method, state)
                 monitor.checkpoint(arrays | {"points": inside}, settings)
-            due = self.resample is not None and state.iteration % self.resample == 0
-            return judged <= self.tolerance or due
+            return judged <= self.tolerance or self._due(state.iteration)
 
-        while True:
+        theta, reason = state.theta if state is not None else start, "stopped"
+        while not judged <= self.tolerance and reason == "stopped":
             result = minimise(method, rows, start, steps, after_step, state, self.learning_rate)
-            theta, state = result.theta, result.state
-            if judged <= self.tolerance or result.reason != "stopped":
-                break
-            inside = self._drawn(form, domain, network, theta, count, seed + state.iteration)
-            rows = self._rows(form, domain, network, start, inside)
-        if math.isnan(judged):  # resumed after the last step
-            judged = relative_residual(
-                judges, lambda part, alphas: network.jets(theta, part.points, alphas), form.free
-            )
-        reason = "tolerance" if judged <= self.tolerance else result.reason
+            theta, state, reason = result.theta, result.state, result.reason
+            if reason == "stopped" and self._due(state.iteration):
+                inside = self._drawn(form, domain, network, theta, count, seed + state.iteration)
+                rows = self._rows(form, domain, network, start, inside)
+        if math.isnan(judged):
+            judged = judge(theta)
+        if judged <= self.tolerance:
+            reason = "tolerance"
         warnings = []
         if reason != "tolerance":
             warnings.append(
@@ -206,6 +213,10 @@ class PINN:
             info,
             problem,
         )
+
+    def _due(self, iteration: int) -> bool:
+        """Whether new points are drawn after so many steps."""
+        return self.resample is not None and iteration % self.resample == 0
 
     def _rows(
         self, form: StrongForm, domain: Any, network: Any, theta: torch.Tensor, inside: np.ndarray

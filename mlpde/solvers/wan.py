@@ -160,23 +160,28 @@ class WAN:
         rows = RieszRows(network, tested, on_boundary(form.conditions, domain, sides))
         held_out = on_boundary(form.conditions, domain, sides, seed=seed + 1)
 
+        def judged(theta: torch.Tensor) -> float:
+            function = state_of(network, theta)
+            return max(judge.relative(function), relative_conditions(held_out, function, judge.rms(function)))
+
         def after_step(state: gauss_newton.State) -> bool:
-            function = state_of(network, state.theta)
-            conditions = relative_conditions(held_out, function, judge.rms(function))
-            judged = max(judge.relative(function), conditions)
-            monitor.update(state.iteration, steps, loss=state.loss, residual=judged, radius=state.radius)
+            residual = judged(state.theta)
+            monitor.update(state.iteration, steps, loss=state.loss, residual=residual, radius=state.radius)
             settings = {key: value for key, value in asdict(state).items() if key != "theta"}
             monitor.checkpoint({"theta": state.theta.numpy()}, settings)
-            return judged <= self.tolerance
+            return residual <= self.tolerance
 
         saved = monitor.resume()
+        state = saved and gauss_newton.State(torch.as_tensor(saved[0]["theta"]), **saved[1])
+        if state and judged(state.theta) <= self.tolerance:
+            return state.theta, "stopped", {"tests": tested.tests}
         result = gauss_newton.gauss_newton(
             rows.residual_and_jacobian,
             rows.residual,
             initial(self.start, network, seed),
             max_iterations=steps,
             callback=after_step,
-            state=saved and gauss_newton.State(torch.as_tensor(saved[0]["theta"]), **saved[1]),
+            state=state,
         )
         return result.theta, result.reason, {"tests": tested.tests}
 

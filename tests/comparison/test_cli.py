@@ -149,8 +149,9 @@ BROKEN = {
         ),
         (
             ["solve", "line", "--solver", "good", "--seed", "-1"],
-            "the seed must be an integer from 0 on, not -1",
+            "the seed must be an integer from 0 on, below 2^63, not -1",
         ),
+        (["solve", "line", "--solver", "good", "--seed", str(2**63)], "below 2^63, not 9223372036854775808"),
         (["compare", "line", "--solver", "good", "--seed", "1", "--seed", "1"], "a seed is given twice"),
         (["solve", "none.py", "--solver", "good"], "has no `case`"),
         (["solve", "other.py", "--solver", "good"], "has a `case` that is int"),
@@ -191,6 +192,15 @@ def test_bad_input(mlpde, tmp_path, arguments, sentence):
     assert len(err.strip().splitlines()) == 1
     assert out == ""
     assert sorted(p for p in tmp_path.rglob("*") if "__pycache__" not in p.parts) == before
+
+
+def test_a_run_that_diverges_ends_with_one_sentence(mlpde):
+    settings = [
+        f"--set={text}" for text in ("optimizer=adam", "learning_rate=1e308", "iterations=3", "width=4")
+    ]
+    code, _, err = mlpde("solve", "square_poisson", "--solver", "pinn", *settings)
+    assert code == 1 and err.strip().splitlines()[-1].startswith("Error: the ")
+    assert "not finite" in err and "Traceback" not in err
 
 
 def test_a_problem_the_solver_does_not_take(mlpde, tmp_path):

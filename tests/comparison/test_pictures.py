@@ -86,6 +86,14 @@ def test_a_history_without_times_is_drawn_against_steps():
     assert axes.lines[0].get_xdata() == pytest.approx([0, 1])
 
 
+def test_a_negative_loss_is_drawn_above_its_least():
+    figure = history_figure(
+        {"deep_ritz": [{"step": k, "loss": loss} for k, loss in enumerate([1.0, -1.0, -2.0])]}
+    )
+    (line,) = figure.axes[0].lines
+    assert line.get_ydata() == pytest.approx([3, 1]) and line.get_label() == "deep_ritz: loss above its least"
+
+
 def test_a_report_without_rendering_says_so(tmp_path, monkeypatch, polynomial_solvers):
     body = Problem(BALL, Field("u"), lambda u, v, omega: u * v * omega.dx, exact=lambda x: x[0])
     monkeypatch.setattr(sys, "executable", "/bin/false")  # the other process dies

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mlpde.errors import InputError
 from mlpde.representation.jets import laplacian
 from mlpde.representation.network import BATCH, Network
 from mlpde.representation.networks import MLP, GatedNetwork, ResidualNetwork
@@ -192,5 +193,5 @@ def test_bad_derivatives_and_parameters_are_named():
 
 
 def test_a_residual_network_narrower_than_its_inputs_is_named():
-    with pytest.raises(ValueError, match="at least its 3 inputs, not 2"):
+    with pytest.raises(InputError, match="at least as wide as their 3 inputs: width=2"):
         ResidualNetwork(3, 1, (0.0,) * 3, (1.0,) * 3, width=2)

@@ -125,8 +125,9 @@ def test_l_bfgs_goes_on_with_its_memory(tmp_path):
     assert np.array_equal(whole(x), resumed(x))
 
 
-def test_a_killed_run_that_draws_new_points_continues_to_the_same_result(tmp_path):
-    solver, problem = PINN(width=6, depth=2, iterations=8, resample=3), manufactured()
+@pytest.mark.parametrize("resample", [3, 4])  # the checkpoint is that of step 4
+def test_a_killed_run_that_draws_new_points_continues_to_the_same_result(resample, tmp_path):
+    solver, problem = PINN(width=6, depth=2, iterations=8, resample=resample), manufactured()
     whole = solver.solve(problem, seed=2)
     with pytest.raises(Killed):
         solver.solve(problem, seed=2, monitor=Interrupted(tmp_path / "checkpoint"))
