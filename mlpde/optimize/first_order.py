@@ -18,10 +18,7 @@ WARM_UP = 0.1  # of the steps, in which the rate of a guarded run rises
 LONGEST = 2.0  # gradient of a guarded run, over the running mean of their lengths
 FORGETS = 0.02  # of that mean in a step
 LOST = 30.0  # times that mean: the step before went too far
-GUARDS = (
-    "length",
-    "before",
-)  # what a guarded run remembers beside the moments: that mean, theta before the step
+GUARDS = ("length", "before")  # remembered beside the moments: that mean, and theta before the step
 
 LossAndGradient = Callable[[torch.Tensor], tuple[float | torch.Tensor, torch.Tensor]]
 
@@ -75,9 +72,9 @@ def first_order(
         loss, gradient = function(parameter.detach())
         norm, length, before = gradient.norm(), guards["length"], guards["before"]
         finite = math.isfinite(float(loss)) and bool(norm.isfinite())
-        lost = before is not None and length is not None and not (finite and bool(norm <= LOST * length))
-        if lost:
-            loss, guards["before"] = state.loss, None
+        taken_back = state.taken_back
+        if before is not None and length is not None and not (finite and bool(norm <= LOST * length)):
+            loss, guards["before"], taken_back = state.loss, None, taken_back + 1
             with torch.no_grad():
                 parameter.copy_(before)
             optimizer.state[parameter]["exp_avg"].zero_()
@@ -99,9 +96,7 @@ def first_order(
             optimizer.param_groups[0]["lr"] = rate
             optimizer.step()
         moments = optimizer.state[parameter] | {k: v for k, v in guards.items() if v is not None}
-        state = State(
-            parameter.detach().clone(), state.iteration + 1, float(loss), moments, state.taken_back + lost
-        )
+        state = State(parameter.detach().clone(), state.iteration + 1, float(loss), moments, taken_back)
         if callback is not None and callback(state):
             return Result(state, "stopped")
     return Result(state, "max_iterations")
