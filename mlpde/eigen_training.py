@@ -216,6 +216,7 @@ def _by_adam(
         theta,
         learning_rate=published.learning_rate,
         schedule="cosine",
+        guarded=True,
         max_iterations=published.iterations,
         callback=after,
         state=state,
