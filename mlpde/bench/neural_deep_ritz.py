@@ -9,7 +9,7 @@ import numpy as np
 from mlpde.bench import print_table
 
 SEEDS = (0, 1, 2)
-# of the published algorithm; steps, Adam's rate and the oscillator's settings are ours, chosen in trials with seeds 0, 1
+# of the published algorithm: steps, Adam's rate and the oscillator's settings are ours, by trials with seeds 0 and 1
 PUBLISHED_STEPS = 50_000
 PUBLISHED = 6, 0.57  # blocks, per cent: the best of the paper
 BLOCKS: dict[str, Any] = {
