@@ -174,7 +174,7 @@ def lattice(
     places: only in the cells with these indices (m, d).
 
     The lattice of a cell that the domain fills only in part is finer, up to twice in each direction, so that it gets
-    as many points as the others.  No point lies on the boundary.
+    as many points as the others.  No point lies on the boundary, but for slits, nor at a corner.
     """
     lower, upper = domain.bounding_box
     counts = np.asarray(cells)
@@ -190,10 +190,11 @@ def lattice(
     margin = 1e-3 / usual  # a lattice line may run along a side, or through a re-entrant corner
     steps = margin * np.array(list(product((-1.0, 1.0), repeat=domain.dim)))
     around = lower + (points[:, None] + steps) * width
-    return (
-        lower
-        + points[domain.contains(around.reshape(-1, domain.dim)).reshape(len(points), -1).all(1)] * width
-    )
+    keep = domain.contains(around.reshape(-1, domain.dim)).reshape(len(points), -1).all(1)
+    points = lower + points * width
+    for corner in getattr(domain, "corners", ()):  # around the tip of a slit all lies inside
+        keep &= (np.abs(points[:, :2] - corner.point) > margin * width[:2]).any(1)
+    return points[keep]
 
 
 def _lattices(corners: np.ndarray, q: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from geometry import Domain, GeometryError, slit_square
+from mlpde.formulation.sampling import lattice
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
@@ -49,6 +50,12 @@ def test_no_lattice_point_lies_on_the_slit():
     x = slit_square().interior(441, "grid")
     assert len(x) > 380
     assert not ((np.abs(x[:, 1]) < 1e-9) & (x[:, 0] > -1e-9)).any()
+
+
+def test_no_collocation_point_lies_on_the_tip():
+    """Where the second derivatives of its corner function are as large as rounding lets them be."""
+    x = lattice(slit_square(), (2, 2), 100)
+    assert len(x) > 350 and np.linalg.norm(x, axis=1).min() > 0.01
 
 
 def _cut(points, model):
