@@ -49,6 +49,10 @@ SINGULAR_PENALTY = 1e5  # a layer of the width 1 / penalty forms where the flux 
 NEWTON_SIZE = 1500  # parameters: up to here the natural gradient's factorisations pay
 DENSE_SIZE = 4000  # up to here a full inverse fits and pays
 HELD_OUT = 1000  # independent points that judge a solution
+UNJUDGED = (
+    "modes trained at random points are judged by no residual: compare their eigenvalues with those of another seed, "
+    "of more iterations, or of the default, natural gradients"
+)
 TAKEN_BACK = 0.01  # of Adam's steps: more deserve a warning
 NEGATIVE = 1e-9  # of the largest eigenvalue: a smaller negative one is rounding
 
@@ -186,7 +190,7 @@ class DeepRitz:
             "seed": seed,
             "history": monitor.history,
             "optimizer": "natural_gradient" if published is None else "adam",
-            "warnings": [],
+            "warnings": [] if published is None else [UNJUDGED],
         }
         return Solution(self.name, repr(self), problem.fields, modes, _mesh(problem.domain), info, problem)
 
