@@ -70,6 +70,7 @@ class Training:
             result = self._adam(theta, state)
         else:
             result = self._quasi_newton(energy, theta, state)
+        self.taken_back = getattr(result.state, "taken_back", 0)
         if self.worse >= PATIENCE and self.best is not None:
             self.judged, theta = self.best
             return theta, "residual on independent points"
@@ -109,7 +110,7 @@ class Training:
             step = s.iteration
             return self._after(None, s)
 
-        result = first_order.first_order(
+        return first_order.first_order(
             function,
             theta,
             learning_rate=self.learning_rate,
@@ -119,8 +120,6 @@ class Training:
             callback=after,
             state=state,
         )
-        self.taken_back = result.state.taken_back
-        return result
 
     def _quasi_newton(self, energy: NetworkEnergy, theta: torch.Tensor, state: Any) -> Any:
         rounds = ROUNDS if self.multipliers and energy.conditions else 1

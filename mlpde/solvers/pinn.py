@@ -176,7 +176,7 @@ class PINN:
         while not judged <= self.tolerance and reason == "stopped":
             result = minimise(method, rows, start, steps, after_step, state, self.learning_rate)
             theta, state, reason = result.theta, result.state, result.reason
-            if reason == "stopped" and self._due(state.iteration):
+            if reason == "stopped" and not judged <= self.tolerance:  # new points are due
                 inside = self._drawn(form, domain, network, theta, count, seed + state.iteration)
                 rows = self._rows(form, domain, network, start, inside)
         if math.isnan(judged):

@@ -245,7 +245,7 @@ if ranks:
     ((levels, numbers),), two = (json.loads(mpi("-c", code, ranks=n).stdout) for n in (1, 2))
     assert len(two) == 2
     for rank in two:  # each sums in another order
-        assert rank[0] == levels and rank[1] == pytest.approx(numbers, rel=1e-7)
+        assert rank[0] == levels and rank[1] == pytest.approx(numbers, rel=1e-8)
 
 
 def test_a_constant_solution_is_not_called_singular():
