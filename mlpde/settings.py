@@ -18,12 +18,13 @@ def is_whole(value: Any, least: int) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
-def whole(solver: Any, least: int, *settings: str) -> None:
-    """The settings are integers from `least` on; those of numpy, which torch refuses, become Python's."""
+def whole(solver: Any, least: int, *settings: str, most: float = math.inf) -> None:
+    """The settings are integers from `least` to `most`; those of numpy, which torch refuses, become Python's."""
     for name in settings:
         value = getattr(solver, name)
-        if not is_whole(value, least):
-            raise InputError(f"{solver.name}.{name} must be an integer from {least} on, not {value!r}")
+        if not is_whole(value, least) or value > most:
+            limits = f"from {least} on" if most == math.inf else f"from {least} to {most}"
+            raise InputError(f"{solver.name}.{name} must be an integer {limits}, not {value!r}")
         object.__setattr__(solver, name, int(value))
 
 

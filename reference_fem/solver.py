@@ -38,7 +38,7 @@ UNRESOLVED = 0.3  # relative L2 error from which a solution is not to be used un
 class FEM:
     """Finite elements by DOLFINx and PETSc.
 
-    degree: of the elements; a pressure or another multiplier gets one less.
+    degree: of the elements, 1 to 6; a pressure or another multiplier gets one less.
     size: of the mesh's cells; the domain's own by default.
     estimate: solve again with degree + 1 on a mesh of half the size, and report the difference as the estimated error.
     tolerance: of the estimated relative L2 error of every field.  The mesh is refined where the error is; in time the
@@ -79,11 +79,10 @@ class FEM:
     linear_solver: Choice = "auto"
 
     def __post_init__(self) -> None:
-        whole(self, 1, "degree", *(name for name in ("budget", "steps") if getattr(self, name) is not None))
+        whole(self, 1, "degree", most=6)
+        whole(self, 1, *(name for name in ("budget", "steps") if getattr(self, name) is not None))
         positive(self, *(name for name in ("size", "tolerance") if getattr(self, name) is not None))
         chosen(self, "scheme", "linear_solver")
-        if self.degree > 6:
-            raise InputError(f"fem.degree must be an integer from 1 to 6, not {self.degree!r}")
 
     def solve(self, problem: Any, *, seed: int = 0, monitor: Any = None) -> Solution:
         """The solution of degree `degree`, with info["estimated_error"] = {field: {"l2", "h1"}}, relative.

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from mlpde import DGM, PINN, RFM, DeepRitz, InputError
+from mlpde import DGM, FEM, PINN, RFM, WAN, DeepRitz, InputError
 
 WRONG = [
     (RFM, {"features": 0}, "rfm.features must be an integer from 1 on, not 0"),
@@ -42,6 +42,8 @@ WRONG = [
     (PINN, {"inputs": ("holes", "tiles")}, "unknown value of pinn.inputs: 'tiles'"),
     (PINN, {"inputs": "holes"}, "pinn.inputs must be a tuple such as .'corners',., not 'holes'"),
     (PINN, {"inputs": None}, "pinn.inputs must be a tuple such as .'corners',., not None"),
+    (FEM, {"degree": 7}, "fem.degree must be an integer from 1 to 6, not 7"),
+    (WAN, {"degree": 99}, "wan.degree must be an integer from 1 to 6, not 99"),
     (DGM, {"steps": 0, "refine": 0}, "dgm.steps and dgm.refine are both 0"),
     (DeepRitz, {"geometry_inputs": "no"}, "deep_ritz.geometry_inputs must be True or False, not 'no'"),
     (PINN, {"optimizer": "sgd"}, "unknown value of pinn.optimizer: 'sgd'"),

@@ -51,7 +51,8 @@ class WAN:
     a mesh.
     width, depth, activation: the hidden layers, of both networks; None: 16 x 2 against "riesz", 40 x 6 against
     "network".
-    degree, tests: Lagrange elements and number of test functions; None: two for each parameter.
+    degree, tests: of the Lagrange elements, 1 to 6, and the least number of test functions; None: two for each
+        parameter.
     points: random points inside in each step against "network"; on each boundary a tenth of it.
     learning_rate, adversary_rate: of Adam, which falls to zero as a cosine (that is ours), and of Adagrad.
     iterations: steps at most; None: 120 of Gauss-Newton, 20000 of Adam.
@@ -79,7 +80,8 @@ class WAN:
 
     def __post_init__(self) -> None:
         optional = [n for n in ("width", "depth", "tests", "iterations") if getattr(self, n) is not None]
-        whole(self, 1, "degree", "points", *optional)
+        whole(self, 1, "points", *optional)
+        whole(self, 1, "degree", most=6)
         positive(self, "learning_rate", "adversary_rate")
         positive(self, "tolerance", zero=True)
         chosen(self, "adversary", "activation")
@@ -106,8 +108,9 @@ class WAN:
         judged = monitor.history[-1]["residual"]
         warnings = []
         if not judged <= self.tolerance:
+            where = {"riesz": "against independent tests", "network": "on independent points"}[adversary]
             warnings.append(
-                f"the relative residual against independent tests is {judged:.1e}, above the tolerance "
+                f"the relative residual {where} is {judged:.1e}, above the tolerance "
                 f"{self.tolerance:.0e} (ended by {reason}): a wider network or more iterations may help"
             )
         info = {
