@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import difflib
+import hashlib
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from geometry.errors import GeometryError
@@ -80,7 +82,7 @@ def load(name: str) -> Case:
     if not isinstance(case, Case):
         given = "has no `case`" if case is None else f"has a `case` that is {type(case).__name__}"
         raise InputError(f'{path} {given}: a case file ends with case = Case("name", problem)')
-    return case
+    return replace(case, digest=hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def _defines_case(path: Path) -> bool:

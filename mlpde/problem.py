@@ -187,6 +187,7 @@ class Case:
     published: `{"quantity": (value, "source")}`, shown as a row of the report; the value at (0, x0) of a
     SemilinearParabolic is the quantity "y0".
     solvers: settings by solver name, `{"pinn": {"width": 24}}`, taken where the command line says nothing.
+    digest: of the file that it was loaded from: a run goes on only with the same.
     """
 
     name: str
@@ -196,6 +197,7 @@ class Case:
     published: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     solvers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     source: str = ""
+    digest: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.problem, Problem | Eigenproblem | SemilinearParabolic):

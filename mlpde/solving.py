@@ -99,7 +99,13 @@ def solve(
     from mlpde.results import check_folder, write_solution
 
     folder = check_folder(out)
-    identity = {"case": case.name, "configuration": repr(solver), "seed": seed, "version": __version__}
+    identity = {
+        "case": case.name,
+        "case file": case.digest[:12],
+        "configuration": repr(solver),
+        "seed": seed,
+        "version": __version__,
+    }
     solution = run(case, solver, seed, Monitor(folder / CHECKPOINT, identity, resume, display))
     write_solution(folder, solution, command)
     return solution

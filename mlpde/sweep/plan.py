@@ -111,7 +111,7 @@ def plan(cases: Sequence[str], solvers: Settings, seeds: Sequence[int]) -> Plan:
                 runs += [Run(name, case.name, owner, tuple(chosen.items()), seed, label) for seed in seeds]
     _once("run", [run.name for run in runs])
     references = {case.name: run for name, case in loaded.items() if (run := _reference(name, case))}
-    digests = {c.name: hashlib.sha256(case_files.find(n).read_bytes()).hexdigest() for n, c in loaded.items()}
+    digests = {case.name: case.digest for case in loaded.values()}
     return Plan({case.name: case for case in loaded.values()}, tuple(runs), references, digests)
 
 

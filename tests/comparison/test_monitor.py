@@ -6,6 +6,7 @@ from polynomial import Counting
 
 from geometry import interval
 from mlpde import Case, Field, InputError, Problem, solve
+from mlpde.case_files import load
 from mlpde.monitor import Monitor
 from mlpde.solvers.pinn import PINN
 from mlpde.solving import CHECKPOINT
@@ -94,3 +95,39 @@ def test_an_interrupted_run_goes_on_to_the_same_result(tmp_path, monkeypatch, po
     assert resumed([[0.5]]) == solve(case, Counting())([[0.5]]) == 55
     assert [row["step"] for row in resumed.info["history"]] == list(range(1, 11))
     assert not (out / CHECKPOINT).exists()
+
+
+def test_a_run_does_not_go_on_with_a_changed_case_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(Monitor, "save_every", 0.0)
+    text = """from geometry import interval
+import ufl
+from mlpde import Case, Dirichlet, Field, Problem
+
+problem = Problem(
+    domain=interval(0.0, 1.0),
+    fields=Field("u"),
+    weak_form=lambda u, v, omega: (u.dx(0) * v.dx(0) - v) * omega.dx,
+    dirichlet=Dirichlet("all", 0.0),
+)
+case = Case("line", problem)
+"""
+    file, out, solver = (
+        tmp_path / "line.py",
+        tmp_path / "out",
+        PINN(width=3, depth=1, iterations=6, tolerance=0.0),
+    )
+    file.write_text(text)
+    whole = solve(load(str(file)), solver)
+
+    def killed(step, *_):
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        solve(load(str(file)), solver, out=out, display=killed)
+    file.write_text(text.replace("- v", "- 2 * v"))
+    with pytest.raises(InputError, match=r"has case file .*, this run has"):
+        solve(load(str(file)), solver, out=out, resume=True)
+    file.write_text(text)
+    again = solve(load(str(file)), solver, out=out, resume=True)
+    assert np.array_equal(again.model.parameters, whole.model.parameters)
