@@ -155,10 +155,10 @@ class Training:
                 energy.update_multipliers(state.theta)
         self.judged = self.judge(state.theta)
         self.monitor.update(state.iteration, self.iterations, loss=loss, residual=self.judged)
-        if self.monitor.due:
-            self.monitor.checkpoint(*self._packed(energy, state))
         if self.decisive:
             self._compare(state.theta)
+        if self.monitor.due:
+            self.monitor.checkpoint(*self._packed(energy, state))
         return self._ended()
 
     def _ended(self) -> bool:

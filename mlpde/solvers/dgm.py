@@ -36,6 +36,7 @@ from mlpde.warm_start import initial
 
 NETWORKS: Mapping[str, type[Network]] = {"gated": GatedNetwork, "mlp": MLP}
 HELD_OUT = 1000  # independent points that judge a solution
+SEED_STRIDE = 1_000_000  # samples between two seeds: shorter runs share no points
 JUDGED_EVERY = {"adam": 50, "quasi_newton": 10}  # steps
 LARGEST_MATRIX = 3000  # parameters for the full matrix of self-scaled Broyden; above, L-BFGS
 SAMPLE = 4  # points of the quasi-Newton steps for each one of Adam's
@@ -101,7 +102,7 @@ class DGM:
         network = NETWORKS[self.network](
             domain.dim, form.components, lower, upper, self.width, self.depth, self.activation
         )
-        first = 1_000_000 * (seed + 1)  # number of a sample: no two runs, no two steps share points
+        first = SEED_STRIDE * (seed + 1) % 2**62  # seed of the run's first sample, within torch's range
 
         def sample(n: int, rule: str, number: int) -> list[Located]:
             return collocate(form, domain, domain.interior(n, rule=rule, seed=number), seed=number)

@@ -39,6 +39,7 @@ from mlpde.warm_start import initial
 ROWS_PER_PARAMETER = 3.0  # fewer than 2 lets the network interpolate the points
 MOST_POINTS = 5000  # unless asked for
 HELD_OUT = 1000  # independent points that judge a solution
+HELD_OUT_SEED = 2**40  # beyond those of points drawn after a step, seed + step
 CANDIDATES = 10  # points from which one is drawn by its residual
 JUDGED = 200  # times that a long run looks at the independent points
 STEPS = {"gauss_newton": 120, "broyden": 3000, "lbfgs": 10_000, "adam": 20_000}
@@ -135,8 +136,8 @@ class PINN:
             self.optimizer == "gauss_newton"
         ):  # the rows inside alone, before the network is evaluated at all points
             check_memory(count * form.components, network.size, "Gauss-Newton", remedy)
-        held_out = domain.interior(HELD_OUT, rule="uniform", seed=seed + 1)
-        judges = collocate(form, domain, held_out, seed=seed + 1)
+        held_out = domain.interior(HELD_OUT, rule="uniform", seed=seed + HELD_OUT_SEED)
+        judges = collocate(form, domain, held_out, seed=seed + HELD_OUT_SEED)
         start, inside = initial(self.start, network, seed), domain.interior(count, rule="sobol", seed=seed)
         state, earlier = None, monitor.resume()
         if earlier is not None:
@@ -176,15 +177,17 @@ class PINN:
         while not judged <= self.tolerance and reason == "stopped":
             result = minimise(method, rows, start, steps, after_step, state, self.learning_rate)
             theta, state, reason = result.theta, result.state, result.reason
-            if reason == "stopped" and not judged <= self.tolerance:  # new points are due
+            if reason == "stopped" and not judged <= self.tolerance:  # stopped because new points are due
                 inside = self._drawn(form, domain, network, theta, count, seed + state.iteration)
                 rows = self._rows(form, domain, network, start, inside)
         if math.isnan(judged):
             judged = judge(theta)
         if judged <= self.tolerance:
             reason = "tolerance"
+        elif reason == "tolerance":  # of Gauss-Newton, at its points
+            reason = "a loss of zero"
         warnings = []
-        if reason != "tolerance":
+        if not judged <= self.tolerance:
             warnings.append(
                 f"the relative residual on independent points is {judged:.1e}, above the tolerance "
                 f"{self.tolerance:.0e} (ended by {reason}): a wider network, more points or iterations may help"

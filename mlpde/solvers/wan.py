@@ -176,12 +176,15 @@ class WAN:
 
         saved = monitor.resume()
         state = saved and gauss_newton.State(torch.as_tensor(saved[0]["theta"]), **saved[1])
-        if state and judged(state.theta) <= self.tolerance:
-            return state.theta, "stopped", {"tests": tested.tests}
+        theta = initial(self.start, network, seed) if state is None else state.theta
+        if (
+            judged(theta) <= self.tolerance and state
+        ):  # before the first step: a datum that is not finite is named
+            return theta, "stopped", {"tests": tested.tests}
         result = gauss_newton.gauss_newton(
             rows.residual_and_jacobian,
             rows.residual,
-            initial(self.start, network, seed),
+            theta,
             max_iterations=steps,
             callback=after_step,
             state=state,
@@ -214,14 +217,19 @@ class WAN:
         judges = collocate(strong_form(problem), problem.domain, inside, seed=seed + 1)
         free = strong_form(problem).free
 
+        def judge(theta: torch.Tensor) -> float:
+            return relative_residual(
+                judges, lambda part, alphas: network.jets(theta, part.points, alphas), free
+            )
+
+        def looks(state: min_max.State) -> bool:
+            return state.iteration % JUDGED_EVERY == 0 or state.iteration == steps
+
         def after_step(state: min_max.State) -> bool:
-            figures = {"loss": state.loss}
             judged = math.inf
-            if state.iteration % JUDGED_EVERY == 0 or state.iteration == steps:
-                judged = relative_residual(
-                    judges, lambda part, alphas: network.jets(state.theta, part.points, alphas), free
-                )
-                monitor.update(state.iteration, steps, **figures, residual=judged)
+            if looks(state):
+                judged = judge(state.theta)
+                monitor.update(state.iteration, steps, loss=state.loss, residual=judged)
             arrays = {"theta": state.theta, "eta": state.eta} | dict(state.moments)
             monitor.checkpoint(
                 {name: array.numpy() for name, array in arrays.items()}, {"iteration": state.iteration}
@@ -233,6 +241,9 @@ class WAN:
         if saved is not None:
             arrays = {name: torch.as_tensor(array) for name, array in saved[0].items()}
             state = min_max.State(arrays.pop("theta"), arrays.pop("eta"), **saved[1], moments=arrays)
+        # before the first step: a datum that is not finite is named
+        if looks(state) and judge(state.theta) <= self.tolerance and saved:
+            return state.theta, "stopped", {"points": self.points}
         result = min_max.min_max(
             lambda iteration: training.batch(seed * steps + iteration),
             training.loss,

@@ -14,6 +14,7 @@ from mlpde.monitor import Monitor
         (PINN(width=5, depth=1, tolerance=0.3), "tolerance"),
         (PINN(width=1, depth=1, points=30), "stagnation"),
         (WAN(width=5, depth=1, tolerance=0.3), "tolerance"),
+        (WAN(adversary="network", width=5, depth=1, points=50, tolerance=3.0), "tolerance"),
         (DeepRitz(width=5, depth=1, tolerance=0.3), "tolerance"),
     ],
     ids=lambda value: getattr(value, "name", value),
