@@ -29,9 +29,10 @@ from mlpde.representation.product_window import WindowedNetwork
 from mlpde.representation.rayleigh import RayleighQuotient, rayleigh_ritz
 
 STEPS = 25  # natural gradients a mode, at fixed points
-ROUNDS, ROUND_STEPS = 14, 4  # in many dimensions: new points, then steps
+ROUNDS, ROUND_STEPS = 14, 4  # a mode in many dimensions: new points, then steps
 SAMPLE = 8192  # points in many dimensions
 JUDGED = 8  # times as many independent points for the eigenvalues
+HELD_OUT = 1000  # independent points for the residual
 JUDGED_EVERY = 100  # steps of Adam
 
 
@@ -76,6 +77,19 @@ class Descent:
     penalty: float | None
 
 
+@dataclass(frozen=True)
+class TrainedModes:
+    """parameters: of the network of each mode.  held_out (n, d): independent points, where the first mode is large.
+
+    taken_back: of Adam's steps of all modes.
+    """
+
+    modes: NetworkModes
+    parameters: int
+    held_out: np.ndarray
+    taken_back: int
+
+
 @dataclass
 class _Progress:
     """Where a run is: the finished modes, the stage (counted over all modes) and its state, if it has begun."""
@@ -86,6 +100,7 @@ class _Progress:
     done: list[torch.Tensor] = field(default_factory=list)
     stage: int = 0
     state: Any = None
+    taken_back: int = 0  # steps, in the stages before
 
     def resume(self) -> None:
         """Go on from the monitor's checkpoint, if there is one."""
@@ -94,7 +109,7 @@ class _Progress:
             return
         arrays, settings = dict(found[0]), dict(found[1])
         self.density = replace(self.density, probabilities=arrays.pop("probabilities"))
-        self.stage = settings.pop("stage")
+        self.stage, self.taken_back = settings.pop("stage"), settings.pop("taken_back_before")
         self.done = [torch.as_tensor(arrays.pop(f"mode.{k}")) for k in range(settings.pop("modes"))]
         self.state = restored(arrays, settings)
 
@@ -105,7 +120,8 @@ class _Progress:
             arrays, settings = saved(method, state)
             arrays |= {f"mode.{k}": theta.numpy() for k, theta in enumerate(self.done)}
             arrays["probabilities"] = self.density.probabilities
-            self.monitor.checkpoint(arrays, settings | {"stage": self.stage, "modes": len(self.done)})
+            where = {"stage": self.stage, "modes": len(self.done), "taken_back_before": self.taken_back}
+            self.monitor.checkpoint(arrays, settings | where)
 
 
 def train_modes(
@@ -114,11 +130,13 @@ def train_modes(
     points: int,
     seed: int,
     monitor: Monitor,
-    published: Descent | None = None,
-) -> tuple[NetworkModes, int]:
-    """The modes and the number of parameters of each; make(components): a network, points: of the quadrature.
+    iterations: int | None,
+    published: Descent | None,
+) -> TrainedModes:
+    """The modes; make(components): a network, points: of the quadrature.
 
-    By natural gradients, at quadrature points or, without a mesh, where the mode is large; or as `published`.
+    By natural gradients, for each mode so many `iterations` at most (None: by the domain), at quadrature points or,
+    without a mesh, where the mode is large; or as `published`.
 
     Raises InputError if a form is not symmetric, if eigenvalues near a target are asked for, or if no distance function
     makes u = 0 on the Dirichlet boundary.
@@ -140,9 +158,12 @@ def train_modes(
         trained = _penalised(problem, forms, network, published.points, published.penalty, seed)
     else:
         network = _constrained(network, static)
-    rounds, steps = (ROUNDS, ROUND_STEPS) if meshless else (1, STEPS)
+    rounds, steps = 1, iterations or STEPS
     if published is not None:
-        rounds, steps = 1, published.iterations
+        steps = published.iterations
+    elif meshless:
+        steps = min(ROUND_STEPS, iterations or ROUND_STEPS)
+        rounds = iterations // steps if iterations else ROUNDS
     box = ProductDensity.uniform(np.asarray(domain.bounding_box))
     progress = _Progress(monitor, box, problem.count * rounds * steps)
     progress.resume()
@@ -155,7 +176,8 @@ def train_modes(
             theta = network.initial(seed + 1000 * (stage // rounds))
         known = [partial(network.jets, mode) for mode in progress.done]
         if published is not None:
-            theta = _by_adam(network, trained, known, domain, published, seed, theta, progress, state)
+            ended = _by_adam(network, trained, known, domain, published, seed, theta, progress, state)
+            theta, progress.taken_back = ended.theta, progress.taken_back + ended.taken_back
         else:
             if meshless:
                 draw = seed + 1000 * stage
@@ -184,7 +206,13 @@ def train_modes(
     values, mixing = rayleigh_ritz(*independent, [partial(network.jets, mode) for mode in progress.done])
     constants = torch.zeros(len(problem.fields), dtype=torch.float64)
     models = tuple(NetworkModel(network, mode, constants) for mode in progress.done)
-    return NetworkModes(values.numpy(), models, mixing.numpy()), network.size
+    held_out = (
+        density.sample(HELD_OUT, seed + 1_999_999)[0]
+        if meshless
+        else domain.interior(HELD_OUT, rule="uniform", seed=seed + 1)
+    )
+    modes = NetworkModes(values.numpy(), models, mixing.numpy())
+    return TrainedModes(modes, network.size, held_out, progress.taken_back)
 
 
 def _by_adam(
@@ -197,7 +225,7 @@ def _by_adam(
     theta: torch.Tensor,
     progress: _Progress,
     state: Any,
-) -> torch.Tensor:
+) -> first_order.State:
     step = state.iteration if state is not None else 0
 
     def quotient(theta: torch.Tensor) -> tuple[float, torch.Tensor]:
@@ -220,7 +248,7 @@ def _by_adam(
         max_iterations=published.iterations,
         callback=after,
         state=state,
-    ).theta
+    ).state
 
 
 def _penalised(
@@ -254,10 +282,11 @@ def _constrained(network: Network, problem: Problem) -> Any:
     """The network with u = 0 on the Dirichlet boundary, exactly."""
     domain = problem.domain
     constrained = {name for c in problem.dirichlet for name in c.boundaries(domain)}
+    plane = domain.dim == 2 and hasattr(domain, "mesh")
     if any(c.component is not None for c in problem.dirichlet) or len(problem.fields) > 1:
-        if domain.dim != 2:
+        if not plane:
             raise InputError("deep_ritz takes eigenproblems of one field with u = 0 in all components there")
-    if domain.dim == 2:
+    if plane:
         return (
             HardNetwork(network, hard_conditions(dirichlet_form(problem), domain)) if constrained else network
         )

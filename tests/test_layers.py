@@ -80,6 +80,7 @@ LAYERS = {
     "mlpde.saved_solution": (*PROBLEM, "mlpde.solution"),
     "mlpde.solution": PICTURES,  # solution.plot(), solution.export()
     "mlpde.energy_training": SOLUTION,
+    "mlpde.eigen_residual": SOLUTION,
     "mlpde.eigen_training": SOLUTION,
     "mlpde.warm_start": SOLUTION,
     "mlpde.solvers.*": (
@@ -87,6 +88,7 @@ LAYERS = {
         "mlpde.parallel",
         "mlpde.energy_training",
         "mlpde.eigen_training",
+        "mlpde.eigen_residual",
         "mlpde.warm_start",
     ),  # neither another solver nor the table of them
     "mlpde.backward": SOLUTION,

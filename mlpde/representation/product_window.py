@@ -5,6 +5,7 @@ u = w N with w = prod_i (1 - y_i^2) over the constrained directions of the norma
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ Tensor = torch.Tensor
 
 @dataclass(frozen=True)
 class WindowedNetwork:
-    """A network N as w N, with the parameters and the protocol of N; values and first derivatives.
+    """A network N as w N, with the parameters and the protocol of N; derivatives up to the second order.
 
     directions: those whose two faces carry u = 0.
     """
@@ -36,7 +37,7 @@ class WindowedNetwork:
         return self.network.initial(seed)
 
     def jets(self, parameters: Tensor, points: Tensor, derivatives: Iterable[Alpha]) -> Jets:
-        """As of `Network`, for values and first derivatives."""
+        """As of `Network`, up to the second order."""
         wanted = list(derivatives)
         return self._windowed(self.network.jets(parameters, points, _carried(wanted)), points, wanted)
 
@@ -47,7 +48,7 @@ class WindowedNetwork:
         derivatives: Iterable[Alpha],
         residual: Callable[[Jets], Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """As of `Network`, for values and first derivatives."""
+        """As of `Network`, up to the second order."""
         wanted = list(derivatives)
         return self.network.jacobian(
             parameters, points, _carried(wanted), lambda jets: residual(self._windowed(jets, points, wanted))
@@ -56,21 +57,39 @@ class WindowedNetwork:
     def _windowed(self, jets: Jets, points: Tensor, wanted: list[Alpha]) -> Jets:
         lower, upper = points.new_tensor(self.network.lower), points.new_tensor(self.network.upper)
         y, slope = (2 * points - lower - upper) / (upper - lower), 2 / (upper - lower)
-        factors = torch.ones_like(y)
-        factors[:, list(self.directions)] = 1 - y[:, list(self.directions)] ** 2
-        window = factors.prod(1)[:, None]
-        found = {}
-        for alpha in wanted:
-            if not alpha:
-                found[alpha] = window * jets[()]
-                continue
-            (i,) = alpha
-            found[alpha] = window * jets[alpha]
-            if i in self.directions:
-                others = torch.cat([factors[:, :i], factors[:, i + 1 :]], 1).prod(1)
-                found[alpha] = found[alpha] - (2 * y[:, i] * slope[i] * others)[:, None] * jets[()]
-        return found
+        constrained = list(self.directions)
+        factors = [
+            torch.ones_like(y),
+            torch.zeros_like(y),
+            torch.zeros_like(y),
+        ]  # derivatives of order 0, 1, 2
+        for factor, values in zip(
+            factors, (1 - y**2, -2 * y * slope, (-2 * slope**2).expand_as(y)), strict=True
+        ):
+            factor[:, constrained] = values[:, constrained]
+
+        def window(alpha: Alpha) -> Tensor:
+            return torch.stack([factors[alpha.count(i)][:, i] for i in range(y.shape[1])]).prod(0)[:, None]
+
+        return {
+            alpha: torch.stack([window(one) * jets[other] for one, other in _splits(alpha)]).sum(0)
+            for alpha in wanted
+        }
+
+
+def _splits(alpha: Alpha) -> list[tuple[Alpha, Alpha]]:
+    """The pairs of derivatives in Leibniz' rule for D^alpha(w N); alpha may be a Laplacian."""
+    if alpha and alpha[0] < 0:
+        return [pair for i in range(-alpha[0]) for pair in _splits((i, i))]
+    chosen = itertools.product((True, False), repeat=len(alpha))
+    return [
+        (
+            tuple(i for i, first in zip(alpha, own, strict=True) if first),
+            tuple(i for i, first in zip(alpha, own, strict=True) if not first),
+        )
+        for own in chosen
+    ]
 
 
 def _carried(wanted: list[Alpha]) -> list[Alpha]:
-    return list(dict.fromkeys([(), *wanted]))
+    return list(dict.fromkeys(other for alpha in wanted for _, other in _splits(alpha)))

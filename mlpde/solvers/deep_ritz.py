@@ -17,7 +17,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 
-from mlpde.eigen_training import Descent, train_modes
+from mlpde.eigen_residual import eigen_residual
+from mlpde.eigen_training import Descent, TrainedModes, train_modes
 from mlpde.energy_training import ITERATIONS, Training
 from mlpde.errors import InputError
 from mlpde.formulation.determined import check_determined
@@ -49,10 +50,7 @@ SINGULAR_PENALTY = 1e5  # a layer of the width 1 / penalty forms where the flux 
 NEWTON_SIZE = 1500  # parameters: up to here the natural gradient's factorisations pay
 DENSE_SIZE = 4000  # up to here a full inverse fits and pays
 HELD_OUT = 1000  # independent points that judge a solution
-UNJUDGED = (
-    "modes trained at random points are judged by no residual: compare their eigenvalues with those of another seed, "
-    "of more iterations, or of the default, natural gradients"
-)
+LARGE = 0.05  # residual of modes, whose eigenvalues err by about its square
 TAKEN_BACK = 0.01  # of Adam's steps: more deserve a warning
 NEGATIVE = 1e-9  # of the largest eigenvalue: a smaller negative one is rounding
 
@@ -65,14 +63,14 @@ class DeepRitz:
     geometry_inputs: corner functions, and the logarithms of circular holes, are further inputs of the network.
     conditions: of Dirichlet: "hard" by distance functions, "multipliers" (exact in the limit), or "penalty" (as
     published); None: hard where the boundary allows and the solution has no singular corner, else multipliers (penalty
-    at random points).  penalty: second derivative of the energy towards the data, times the length over the stiffness;
-    None: 1000 (the paper's beta = 500 is 2000 here), for natural gradients 1e5 where the flux at a corner is unbounded.
+    by Adam).  penalty: second derivative of the energy towards the data, times the length over the stiffness; None:
+    1000 (the paper's beta = 500 is 2000 here), for natural gradients 1e5 where the flux at a corner is unbounded.
     sampling: "quadrature" on a mesh, or "random", fresh points every step; None: quadrature where there is a mesh.
     points: inside; None: by size.
     optimizer: None chooses by size: natural gradients, self-scaled Broyden, L-BFGS; Adam for random points.
-    iterations: at most; None: by the optimizer.  learning_rate: of Adam; it rises in the first tenth of the steps and
-    falls to zero.  Adam shortens long gradients, and takes a step back after which the gradient explodes.
-    tolerance: the run ends when the strong residual on independent points is below.
+    iterations: at most, for each mode; None: by the optimizer.  learning_rate: of Adam; it rises in the first tenth of
+    the steps and falls to zero.  Adam shortens long gradients, and takes a step back after which the gradient explodes.
+    tolerance: the run ends when the strong residual on independent points is below; not that of modes.
     start: the folder of a saved solution by a network with the same layers and inputs, whose parameters it begins with.
     """
 
@@ -111,6 +109,10 @@ class DeepRitz:
             raise InputError(
                 'deep_ritz: multipliers belong to fixed points: with sampling="random" use conditions="penalty"'
             )
+        if self.optimizer == "adam" and self.conditions == "multipliers":
+            raise InputError(
+                'deep_ritz: Adam updates no multipliers: with optimizer="adam" use conditions="penalty" or "hard"'
+            )
 
     def solve(
         self, problem: Problem | Eigenproblem, *, seed: int = 0, monitor: Monitor | None = None
@@ -126,10 +128,12 @@ class DeepRitz:
         network, treatment = self._network(problem.domain, conditions, strong, random)
         rows = [row for row in conditions.rows if treatment != "hard" or row.kind == "point"]
         theta = initial(self.start, network, seed)
+        judge = _judge(strong, problem.domain, network, seed)
+        judge(theta)  # names a datum that is not finite
         energy_at, few, method = self._energy(densities, rows, problem.domain, network, theta, seed, random)
         training = Training(
             energy_at,
-            _judge(strong, problem.domain, network, seed),
+            judge,
             method,
             self.iterations or ITERATIONS[method],
             self.tolerance,
@@ -145,11 +149,7 @@ class DeepRitz:
                 f"the relative residual on independent points is {training.judged:.1e}, above the tolerance "
                 f"{self.tolerance:.0e} (ended by {reason}): a wider network, more points or iterations may help"
             )
-        if training.taken_back > TAKEN_BACK * training.iterations:
-            warnings.append(
-                f"{training.taken_back} of {training.iterations} steps were taken back, for the gradient exploded: a "
-                "smaller learning_rate may help"
-            )
+        warnings += _taken_back(training.taken_back, training.iterations)
         info = {
             "seconds": time.perf_counter() - wall,
             "cpu_seconds": time.process_time() - cpu,
@@ -162,6 +162,7 @@ class DeepRitz:
             "conditions": treatment,
             "sampling": "random" if random else "quadrature",
             "points": sum(len(part.points) for part in training.energy_at(0).integrals),
+            "taken_back": training.taken_back,
             "warnings": warnings,
         }
         constants = torch.zeros(conditions.components, dtype=torch.float64)
@@ -175,24 +176,30 @@ class DeepRitz:
             )
         wall, cpu = time.perf_counter(), time.process_time()
         published = self._descent()
-        modes, size = train_modes(
+        trained = train_modes(
             problem,
             lambda components: self._plain_network(problem.domain, components, ()),
             self.points or EIGEN_POINTS,
             seed,
             monitor,
+            self.iterations,
             published,
         )
+        residual, warnings = _judged_modes(problem, trained, seed)
+        steps = published.iterations * problem.count if published is not None else 0
         info = {
             "seconds": time.perf_counter() - wall,
             "cpu_seconds": time.process_time() - cpu,
-            "unknowns": size * problem.count,
+            "unknowns": trained.parameters * problem.count,
             "seed": seed,
             "history": monitor.history,
+            "residual": residual,
             "optimizer": "natural_gradient" if published is None else "adam",
-            "warnings": [] if published is None else [UNJUDGED],
+            "taken_back": trained.taken_back,
+            "warnings": [*warnings, *_taken_back(trained.taken_back, steps)],
         }
-        return Solution(self.name, repr(self), problem.fields, modes, _mesh(problem.domain), info, problem)
+        model, mesh = trained.modes, _mesh(problem.domain)
+        return Solution(self.name, repr(self), problem.fields, model, mesh, info, problem)
 
     def _descent(self) -> Descent | None:
         """How modes are trained, None: by natural gradients; InputError for what does not exist."""
@@ -240,7 +247,7 @@ class DeepRitz:
             hard = _smooth_hard_conditions(conditions, domain)
         if hard is not None:
             return HardNetwork(network, hard), "hard"
-        return network, treatment or "multipliers"
+        return network, treatment or ("penalty" if self.optimizer == "adam" else "multipliers")
 
     def _plain_network(self, domain: Any, components: int, inputs: tuple[Feature, ...]) -> Network:
         lower, upper = domain.bounding_box
@@ -337,6 +344,29 @@ def _strong_form(problem: Problem) -> tuple[StrongForm | None, list[str]]:
         return None, [f"the solution was not judged by the strong residual: {error}"]
     check_determined(problem, form)
     return form, []
+
+
+def _judged_modes(problem: Eigenproblem, trained: TrainedModes, seed: int) -> tuple[float, list[str]]:
+    """The residual of modes on independent points, and a warning where it is large, or nan where there is none."""
+    try:
+        residual = eigen_residual(problem, trained.modes, trained.held_out, seed + 1)
+    except InputError as error:
+        return math.nan, [f"the modes were not judged by the strong residual: {error}"]
+    if residual <= LARGE:
+        return residual, []
+    return residual, [
+        f"the relative residual of the modes on independent points is {residual:.1e}, large: a wider network or more "
+        "iterations may help"
+    ]
+
+
+def _taken_back(count: int, steps: int) -> list[str]:
+    """A warning where many of Adam's steps were taken back."""
+    if count <= TAKEN_BACK * steps:
+        return []
+    return [
+        f"{count} of {steps} steps were taken back, for the gradient exploded: a smaller learning_rate may help"
+    ]
 
 
 def _judge(form: StrongForm | None, domain: Any, network: Any, seed: int) -> Callable[[torch.Tensor], float]:

@@ -8,6 +8,7 @@ from geometry import Box
 from mlpde import Field, Problem
 from mlpde.formulation.energy import energy_densities
 from mlpde.formulation.energy_points import Integral
+from mlpde.formulation.torch_expression import laplacian
 from mlpde.representation.importance import ProductDensity
 from mlpde.representation.networks import MLP
 from mlpde.representation.product_window import WindowedNetwork
@@ -52,14 +53,19 @@ def test_differences_agree_with_the_values_and_do_not_cancel():
     assert np.isclose(sums.difference(THETA, THETA + 1e-9 * direction), 1e-9 * slope, rtol=1e-4)
 
 
-def test_a_windowed_network_vanishes_on_all_faces_and_its_gradient_is_that_of_its_values():
+def test_a_windowed_network_vanishes_on_all_faces_and_its_derivatives_are_those_of_its_values():
     for face in BOX.boundaries:
         x = torch.as_tensor(BOX.boundary(face, 8)[0])
         assert float(NETWORK.jets(THETA, x, [()])[()].abs().max()) < 1e-14
     x = torch.as_tensor(BOX.interior(8)).requires_grad_()
-    (expected,) = torch.autograd.grad(NETWORK.jets(THETA, x, [()])[()].sum(), x)
-    gradient = NETWORK.jets(THETA, x.detach(), [(i,) for i in range(4)])
-    assert torch.allclose(torch.cat([gradient[(i,)] for i in range(4)], 1), expected)
+    network = WindowedNetwork(NETWORK.network, (0, 1, 3))
+    (expected,) = torch.autograd.grad(network.jets(THETA, x, [()])[()].sum(), x, create_graph=True)
+    second = [torch.autograd.grad(expected[:, i].sum(), x, retain_graph=True)[0] for i in range(4)]
+    pairs = [(i, j) for i in range(4) for j in range(i, 4)]
+    jets = network.jets(THETA, x.detach(), [*((i,) for i in range(4)), *pairs, laplacian(4)])
+    assert torch.allclose(torch.cat([jets[(i,)] for i in range(4)], 1), expected)
+    assert all(torch.allclose(jets[i, j][:, 0], second[i][:, j]) for i, j in pairs)
+    assert torch.allclose(jets[laplacian(4)][:, 0], sum(second[i][:, i] for i in range(4)))
 
 
 def test_points_that_follow_a_function_integrate_it_more_exactly():
