@@ -144,13 +144,18 @@ def _signed(start: tuple[float, float], end: tuple[float, float], x: torch.Tenso
 
 
 def _join(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    tiny = torch.finfo(one.dtype).tiny  # where both are zero
-    return one * other / (one + other).clamp_min(tiny)
+    total, size = one + other, one.abs() + other.abs()
+    return one * other / torch.where(total > size / 2, total, size + torch.finfo(one.dtype).tiny)
 
 
 def inverse_weights(distances: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """Weights (n,) that sum to 1, the k-th being 1 where the k-th distance is zero: in proportion to 1 / distance."""
     one = torch.ones_like(distances[0])
     others = [reduce(mul, [d for j, d in enumerate(distances) if j != k], one) for k in range(len(distances))]
-    total = torch.stack(others).sum(0).clamp_min(torch.finfo(others[0].dtype).tiny)
-    return [other / total for other in others]
+    total, sizes = torch.stack(others).sum(0), [other.abs() + torch.finfo(one.dtype).tiny for other in others]
+    size = torch.stack(sizes).sum(0)
+    # where all are zero, rounding errors of both signs cancel
+    return [
+        torch.where(total > size / 2, other / total, own / size)
+        for other, own in zip(others, sizes, strict=True)
+    ]

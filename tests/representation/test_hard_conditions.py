@@ -103,6 +103,22 @@ def test_a_hard_network_has_its_data_whatever_its_parameters(name):
         assert (values - expected).abs().max() < 1e-6
 
 
+@pytest.mark.parametrize("name", DOMAINS)
+def test_a_hard_network_has_its_data_in_corners_hit_but_for_rounding(name):
+    domain = DOMAINS[name]()
+    data = [Dirichlet(b, lambda x: ufl.cos(x[0]) * ufl.exp(x[1])) for b in domain.boundaries]
+    lower, upper = domain.bounding_box
+    conditions = hard_conditions(strong_form(problem_on(domain, data)), domain)
+    network = HardNetwork(MLP(2, 1, tuple(lower), tuple(upper), width=5), conditions)
+    ends = torch.tensor(
+        [end for pieces in domain.pieces.values() for p in pieces for end in (p.start, p.end)]
+    )
+    near = 1e-16 * torch.tensor([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)], dtype=torch.float64)
+    x = (ends.double()[:, None] + near).flatten(0, 1)
+    values = network.jets(network.initial(0), x, [()])[()][:, 0]
+    assert (values - torch.cos(x[:, 0]) * torch.exp(x[:, 1])).abs().max() < 1e-6
+
+
 def test_constant_data_on_parts_that_do_not_meet_are_smooth():
     plate = DOMAINS["plate"]()
     sides = [Dirichlet(b, 1.0) for b in ("left", "right", "top", "bottom")]
