@@ -36,10 +36,12 @@ def positive(solver: Any, *settings: str, zero: bool = False) -> None:
         if not number or value < 0 or (value == 0 and not zero):
             right = "0 or a positive number" if zero else "a positive number"
             raise InputError(f"{solver.name}.{name} must be {right}, not {value!r}")
+        if isinstance(value, np.generic):
+            object.__setattr__(solver, name, value.item())
 
 
 def several(solver: Any, *settings: str) -> None:
-    """The settings are tuples of the words that their type, a tuple[Literal, ...], lists."""
+    """The settings are tuples of different words that their type, a tuple[Literal, ...], lists."""
     hints = typing.get_type_hints(type(solver))
     for name in settings:
         words, value = typing.get_args(typing.get_args(hints[name])[0]), getattr(solver, name)
@@ -48,6 +50,9 @@ def several(solver: Any, *settings: str) -> None:
         for word in value:
             if word not in words:
                 raise unknown(f"value of {solver.name}.{name}:", word, words)
+        if len(set(value)) < len(value):
+            raise InputError(f"{solver.name}.{name} names one value twice: {value!r}")
+        object.__setattr__(solver, name, tuple(value))
 
 
 def flags(solver: Any, *settings: str) -> None:

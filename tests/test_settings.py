@@ -42,6 +42,7 @@ WRONG = [
     (PINN, {"inputs": ("holes", "tiles")}, "unknown value of pinn.inputs: 'tiles'"),
     (PINN, {"inputs": "holes"}, "pinn.inputs must be a tuple such as .'corners',., not 'holes'"),
     (PINN, {"inputs": None}, "pinn.inputs must be a tuple such as .'corners',., not None"),
+    (PINN, {"inputs": ["holes", "holes"]}, "pinn.inputs names one value twice"),
     (FEM, {"degree": 7}, "fem.degree must be an integer from 1 to 6, not 7"),
     (WAN, {"degree": 99}, "wan.degree must be an integer from 1 to 6, not 99"),
     (DGM, {"steps": 0, "refine": 0}, "dgm.steps and dgm.refine are both 0"),
@@ -55,6 +56,12 @@ WRONG = [
 def test_a_setting_out_of_range_is_named(solver, settings, sentence):
     with pytest.raises(InputError, match=sentence):
         solver(**settings)
+
+
+def test_equal_settings_read_alike():
+    """So that a run goes on, whoever wrote them."""
+    given = PINN(inputs=["holes"], width=np.int64(8), tolerance=np.float64(0.5))
+    assert repr(given) == repr(PINN(inputs=("holes",), width=8, tolerance=0.5))
 
 
 def test_what_may_be_zero():

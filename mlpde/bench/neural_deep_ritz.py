@@ -21,12 +21,13 @@ BLOCKS: dict[str, Any] = {
     "optimizer": "adam",
     "learning_rate": 1e-2,
 }
-# in ten dimensions cubic blocks explode where there are no points; 12000 steps of tanh do no better than these
+# in ten dimensions the paper's cubic blocks explode where there are no points: 1136 per cent after 10000 steps, so that
+# the row is of tanh; 12000 steps of it do no better than these
 OSCILLATOR = (
-    (1, 10, 0.16, 0.1, "cubic", 10_000),
-    (5, 10, 1.6, 0.5, "cubic", 20_000),
-    (10, 12, 12.6, 2.0, "tanh", 5000),
-)  # d, width of ours, published and asked per cent, activation and steps of the published algorithm
+    (1, 0.16, 0.1, "cubic", 10_000),
+    (5, 1.6, 0.5, "cubic", 20_000),
+    (10, 12.6, 2.0, "tanh", 5000),
+)  # d, published and asked per cent, activation and steps of the published algorithm
 
 
 def slit() -> None:
@@ -66,17 +67,22 @@ def oscillator() -> None:
     from mlpde.solvers.deep_ritz import DeepRitz
 
     rows = []
-    for dim, width, published, asked, activation, steps in OSCILLATOR:
+    for dim, published, asked, activation, steps in OSCILLATOR:
         blocks: dict[str, Any] = {"activation": activation, "depth": 3, "penalty": 100.0, "iterations": steps}
+        algorithm = f"published, {activation} blocks, {steps} steps"
         solvers = (
-            ("ours", DeepRitz(width=width), asked),
-            ("published", DeepRitz(**BLOCKS, **blocks), published),
+            ("ours", DeepRitz(), SEEDS, asked),
+            (algorithm, DeepRitz(**BLOCKS, **blocks), SEEDS[:1], published),
         )
-        for name, solver, most in solvers:
-            solution = solver.solve(case_of(dim).problem, seed=0)
-            error = 100 * abs(float(solution.eigenvalues[0]) / dim - 1)
-            rows.append([dim, name, solution.info["unknowns"], most, error, solution.info["cpu_seconds"]])
-    columns = ["d", "algorithm", "parameters", "at most, per cent", "found", "CPU s"]
+        for name, solver, seeds, most in solvers:
+            found = [solver.solve(case_of(dim).problem, seed=seed) for seed in seeds]
+            errors = [100 * abs(float(s.eigenvalues[0]) / dim - 1) for s in found]
+            seconds = float(np.median([s.info["cpu_seconds"] for s in found]))
+            unknowns = found[0].info["unknowns"]
+            rows.append(
+                [dim, name, unknowns, len(seeds), most, float(np.median(errors)), max(errors), seconds]
+            )
+    columns = ["d", "algorithm", "parameters", "seeds", "at most, per cent", "median", "worst", "CPU s"]
     print_table("harmonic oscillator, least eigenvalue against d", columns, rows)
 
 

@@ -174,7 +174,7 @@ def lattice(
     places: only in the cells with these indices (m, d).
 
     The lattice of a cell that the domain fills only in part is finer, up to twice in each direction, so that it gets
-    as many points as the others.  No point lies on the boundary, but for slits, nor at a corner.
+    as many points as the others.  No point lies at a corner, nor on the boundary unless that is a slit.
     """
     lower, upper = domain.bounding_box
     counts = np.asarray(cells)

@@ -28,7 +28,7 @@ class State:
     """Everything that a resumed run needs to continue to bitwise the same result (with `loss` for information).
 
     loss: at the parameters before the last step.  moments: what the method remembers of past gradients, by name.
-    taken_back: steps of a guarded run.
+    taken_back: how many steps a guarded run has taken back.
     """
 
     theta: torch.Tensor
@@ -53,9 +53,10 @@ def first_order(
     """Minimise a loss of theta (P,), of which `function` gives the value and the gradient (P,), perhaps at random.
 
     schedule: "cosine" lets the learning rate fall to zero as (1 + cos(pi k / max_iterations)) / 2.
-    guarded: for losses so steep that a step may leave all that was found: the rate rises in the first tenth of the
+    guarded: Adam for losses so steep that a step may leave all that was found: the rate rises in the first tenth of the
     steps, a gradient longer than twice the running mean of their lengths is shortened to that, and where it is not
-    finite, or longer than thirty times, the last step is taken back and the momentum is dropped.
+    finite, or longer than thirty times, the last step is taken back and the momentum is dropped (the squares of the
+    gradients stay).
     `callback` receives the state after every step and ends the run by returning True.  A saved `state` replaces
     `theta0`.
 

@@ -68,8 +68,8 @@ def natural_gradient(
     |p|^2 / 2 approximately, by simplified Newton iterations c <- c - (S^2 + lambda)^-1 (V^T J^T E'(u(theta + V c)) +
     lambda c), which start at the quadratic model's step and follow the curved valley.  Of the radii 2^k the largest is
     kept whose step has an acceptable ratio of the actual to the predicted decrease, as long as the decrease grows from
-    one to the next.  `callback` receives the state after every step and ends the run by returning True; a saved `state`
-    replaces `theta0`.  The run ends by stagnation where no step lowers the energy.
+    one radius to the next.  `callback` receives the state after every step and ends the run by returning True; a saved
+    `state` replaces `theta0`.  The run ends by stagnation where no step lowers the energy.
 
     Raises FloatingPointError where the metric or the gradient at an accepted theta is not finite.
     """
