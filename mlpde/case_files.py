@@ -65,6 +65,7 @@ def load(name: str) -> Case:
     if spec is None or spec.loader is None:
         raise InputError(f"{path} is not a Python file: a case is a .py file with `case = Case(...)`")
     module = importlib.util.module_from_spec(spec)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     sys.path.insert(0, str(path.resolve().parent))  # so that a case may import the files beside it
     try:
         spec.loader.exec_module(module)
@@ -82,7 +83,7 @@ def load(name: str) -> Case:
     if not isinstance(case, Case):
         given = "has no `case`" if case is None else f"has a `case` that is {type(case).__name__}"
         raise InputError(f'{path} {given}: a case file ends with case = Case("name", problem)')
-    return replace(case, digest=hashlib.sha256(path.read_bytes()).hexdigest())
+    return replace(case, digest=digest)
 
 
 def _defines_case(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -79,7 +80,8 @@ class Descent:
 
 @dataclass(frozen=True)
 class TrainedModes:
-    """parameters: of the network of each mode.  held_out (n, d): independent points, where the first mode is large.
+    """parameters: of the network of each mode.  held_out (n, d): independent points, without a mesh where a mode is
+    large.
 
     taken_back: of Adam's steps of all modes.
     """
@@ -162,8 +164,10 @@ def train_modes(
     if published is not None:
         steps = published.iterations
     elif meshless:
-        steps = min(ROUND_STEPS, iterations or ROUND_STEPS)
-        rounds = iterations // steps if iterations else ROUNDS
+        rounds, steps = ROUNDS, ROUND_STEPS
+        if iterations:
+            rounds = math.ceil(iterations / ROUND_STEPS)
+            steps = iterations // rounds
     box = ProductDensity.uniform(np.asarray(domain.bounding_box))
     progress = _Progress(monitor, box, problem.count * rounds * steps)
     progress.resume()

@@ -192,7 +192,10 @@ class Training:
         saved = self.monitor.resume()
         if saved is None:
             return None
-        arrays, settings = {name: torch.as_tensor(a) for name, a in saved[0].items()}, dict(saved[1])
+        arrays = {name: torch.as_tensor(a) for name, a in saved[0].items()}
+        settings: dict[str, Any] = {  # JSON has no nan
+            name: math.nan if value is None else value for name, value in saved[1].items()
+        }
         self.judged, self.worse, self.rounds = (settings.pop(name) for name in ("judged", "worse", "rounds"))
         if "best" in arrays:
             self.best = (settings.pop("best"), arrays.pop("best"))

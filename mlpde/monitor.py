@@ -107,9 +107,12 @@ class Monitor:
         for key, value in self._identity.items():
             if record["identity"].get(key) != value:
                 saved, present = _differences(str(record["identity"].get(key)), str(value))
+                remedy = (
+                    "restore that file" if key == "case file" else "repeat the run with the same settings"
+                )
                 raise InputError(
                     f"the checkpoint {self._file} has {key} {saved}, this run has {present}: "
-                    "repeat the run with the same settings, or start anew without --resume"
+                    f"{remedy}, or start anew without --resume"
                 )
         self.history = record["history"]
         self.earlier = earlier

@@ -187,7 +187,7 @@ class Case:
     published: `{"quantity": (value, "source")}`, shown as a row of the report; the value at (0, x0) of a
     SemilinearParabolic is the quantity "y0".
     solvers: settings by solver name, `{"pinn": {"width": 24}}`, taken where the command line says nothing.
-    digest: of the file that it was loaded from: a run goes on only with the same.
+    digest: of the file that it was loaded from, not of what that imports: a run goes on only with the same.
     """
 
     name: str

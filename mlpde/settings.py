@@ -29,15 +29,14 @@ def whole(solver: Any, least: int, *settings: str, most: float = math.inf) -> No
 
 
 def positive(solver: Any, *settings: str, zero: bool = False) -> None:
-    """The settings are finite numbers above 0, or 0 where `zero` says so."""
+    """The settings are finite numbers above 0, or 0 where `zero` says so; they become Python's floats."""
     for name in settings:
         value = getattr(solver, name)
         number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
         if not number or value < 0 or (value == 0 and not zero):
             right = "0 or a positive number" if zero else "a positive number"
             raise InputError(f"{solver.name}.{name} must be {right}, not {value!r}")
-        if isinstance(value, np.generic):
-            object.__setattr__(solver, name, value.item())
+        object.__setattr__(solver, name, float(value))
 
 
 def several(solver: Any, *settings: str) -> None:

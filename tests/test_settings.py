@@ -60,8 +60,8 @@ def test_a_setting_out_of_range_is_named(solver, settings, sentence):
 
 def test_equal_settings_read_alike():
     """So that a run goes on, whoever wrote them."""
-    given = PINN(inputs=["holes"], width=np.int64(8), tolerance=np.float64(0.5))
-    assert repr(given) == repr(PINN(inputs=("holes",), width=8, tolerance=0.5))
+    given = PINN(inputs=["holes"], width=np.int64(8), tolerance=np.float64(0.5), learning_rate=1)
+    assert repr(given) == repr(PINN(inputs=("holes",), width=8, tolerance=0.5, learning_rate=1.0))
 
 
 def test_what_may_be_zero():

@@ -23,6 +23,7 @@ import torch
 from geometry.pieces import Arc, Piece
 
 CLOSE = 1e-7  # of the domain's extent
+LEAST = 1e-100  # distance, so that several of them have a product that is not zero
 PROBES = 400  # points on each boundary that tell whether a line or circle enters the domain
 
 
@@ -150,12 +151,17 @@ def _join(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 def inverse_weights(distances: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """Weights (n,) that sum to 1, the k-th being 1 where the k-th distance is zero: in proportion to 1 / distance."""
-    one = torch.ones_like(distances[0])
-    others = [reduce(mul, [d for j, d in enumerate(distances) if j != k], one) for k in range(len(distances))]
-    total, sizes = torch.stack(others).sum(0), [other.abs() + torch.finfo(one.dtype).tiny for other in others]
-    size = torch.stack(sizes).sum(0)
-    # where all are zero, rounding errors of both signs cancel
+    products, sizes = _others(distances), _others([d.abs() + LEAST for d in distances])
+    total, size = torch.stack(products).sum(0), torch.stack(sizes).sum(0)
+    sound = total > size / 2  # but for corners, where rounding errors of both signs cancel
+    divisor = torch.where(sound, total, torch.ones_like(total))
     return [
-        torch.where(total > size / 2, other / total, own / size)
-        for other, own in zip(others, sizes, strict=True)
+        torch.where(sound, product / divisor, own / size)
+        for product, own in zip(products, sizes, strict=True)
     ]
+
+
+def _others(factors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """For each factor the product of the others."""
+    one = torch.ones_like(factors[0])
+    return [reduce(mul, [f for j, f in enumerate(factors) if j != k], one) for k in range(len(factors))]

@@ -177,9 +177,8 @@ class WAN:
         saved = monitor.resume()
         state = saved and gauss_newton.State(torch.as_tensor(saved[0]["theta"]), **saved[1])
         theta = initial(self.start, network, seed) if state is None else state.theta
-        if (
-            judged(theta) <= self.tolerance and state
-        ):  # before the first step: a datum that is not finite is named
+        # before the first step as well: a datum that is not finite is named
+        if judged(theta) <= self.tolerance and state:
             return theta, "stopped", {"tests": tested.tests}
         result = gauss_newton.gauss_newton(
             rows.residual_and_jacobian,
@@ -241,7 +240,7 @@ class WAN:
         if saved is not None:
             arrays = {name: torch.as_tensor(array) for name, array in saved[0].items()}
             state = min_max.State(arrays.pop("theta"), arrays.pop("eta"), **saved[1], moments=arrays)
-        # before the first step: a datum that is not finite is named
+        # before the first step as well: a datum that is not finite is named
         if looks(state) and judge(state.theta) <= self.tolerance and saved:
             return state.theta, "stopped", {"points": self.points}
         result = min_max.min_max(

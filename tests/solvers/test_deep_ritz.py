@@ -65,10 +65,37 @@ def test_a_killed_run_continues_to_the_same_result(settings, tmp_path):
 
     whole = solver.solve(case.problem, seed=0)(x)
     with pytest.raises(Interrupted):
-        solver.solve(case.problem, seed=0, monitor=monitor(False, last=settings["iterations"] // 2))
+        solver.solve(case.problem, seed=0, monitor=monitor(False, last=settings["iterations"] // 4))
     assert np.array_equal(solver.solve(case.problem, seed=0, monitor=monitor(True))(x), whole)
     again = solver.solve(case.problem, seed=0, monitor=monitor(True))  # killed after the last step
     assert np.array_equal(again(x), whole) and again.info["residual"] < np.inf
+
+
+def test_a_killed_run_without_a_strong_form_continues(tmp_path, monkeypatch):
+    jump = Problem(
+        rectangle(0.0, 0.0, 1.0, 1.0),
+        Field("u"),
+        lambda u, v, omega: (jumping(omega) * ufl.inner(ufl.grad(u), ufl.grad(v)) - v) * omega.dx,
+        dirichlet=Dirichlet("all", 0.0),
+    )
+    monkeypatch.setattr(Monitor, "save_every", 0.0)
+    solver = DeepRitz(width=5, depth=1, points=200, iterations=6)
+
+    def display(step, total, seconds, figures):
+        if step == 4:
+            raise Interrupted
+
+    whole = solver.solve(jump, monitor=Monitor())
+    with pytest.raises(Interrupted):
+        solver.solve(jump, monitor=Monitor(tmp_path / "checkpoint", display=display))
+    again = solver.solve(jump, monitor=Monitor(tmp_path / "checkpoint", resume=True))
+    assert np.array_equal(again.model.parameters, whole.model.parameters)
+    assert "was not judged by the strong residual" in again.info["warnings"][0]
+
+
+def jumping(omega):
+    """A coefficient without a strong form: its jump is not named."""
+    return ufl.conditional(ufl.lt(omega.x[0], 0.5), 1.0, 3.0)
 
 
 def test_few_points_begin_and_the_energy_at_all_of_them_never_rises():
@@ -103,11 +130,11 @@ def test_an_energy_that_is_not_quadratic_is_minimised():
     assert np.abs(solution(x) - np.sin(np.pi * x[:, 0])).max() < 1e-3
 
 
-def membrane(domain, count):
+def membrane(domain, count, tension=lambda omega: 1.0):
     return Eigenproblem(
         domain,
         Field("u"),
-        stiffness=lambda u, v, omega: ufl.inner(ufl.grad(u), ufl.grad(v)) * omega.dx,
+        stiffness=lambda u, v, omega: tension(omega) * ufl.inner(ufl.grad(u), ufl.grad(v)) * omega.dx,
         mass=lambda u, v, omega: u * v * omega.dx,
         dirichlet=Dirichlet("all", 0.0),
         count=count,
@@ -140,6 +167,10 @@ def test_modes_take_the_iterations_asked_for_and_say_what_they_are_worth():
         exact = domain.dim * math.pi**2
         assert poor.eigenvalues[0] / exact - 1 > 1e-2 and "residual of the modes" in poor.info["warnings"][0]
         assert good.eigenvalues == pytest.approx([exact], rel=1e-3) and not good.info["warnings"]
+    unjudged = DeepRitz(width=2, depth=1, points=100, iterations=2).solve(
+        membrane(interval(0.0, 1.0), 1, jumping)
+    )
+    assert math.isnan(unjudged.info["residual"]) and "not judged" in unjudged.info["warnings"][0]
 
 
 @pytest.mark.parametrize(
