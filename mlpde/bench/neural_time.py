@@ -11,7 +11,8 @@ from mlpde.bench import print_table
 SEEDS = (0, 1, 2)
 # chosen for the error on Burgers: 20 wide, 110 and 150 steps, by three seeds, and this one by seed 0 alone
 OURS = {"width": 24, "resample": 10, "iterations": 110}
-# Raissi et al. 2019: 8 x 20 tanh, 10000 points, L-BFGS; here it is cut off after 8000 steps
+# Raissi et al. 2019: 8 x 20 tanh, 10000 points, L-BFGS; here it is cut off after 12000 steps (8000, by one machine
+# enough, leave 1.1e-3 on another)
 PUBLISHED = {
     "width": 20,
     "depth": 8,
@@ -19,7 +20,7 @@ PUBLISHED = {
     "conditions": "soft",
     "inputs": (),
     "optimizer": "lbfgs",
-    "iterations": 8000,
+    "iterations": 12_000,
 }
 
 
