@@ -132,9 +132,8 @@ class PINN:
             math.ceil(share * ROWS_PER_PARAMETER * network.size / form.components), MOST_POINTS
         )
         remedy = 'fewer points, a smaller network, or optimizer="lbfgs"'
-        if (
-            self.optimizer == "gauss_newton"
-        ):  # the rows inside alone, before the network is evaluated at all points
+        # the rows inside alone, before the network is evaluated at all points
+        if self.optimizer == "gauss_newton":
             check_memory(count * form.components, network.size, "Gauss-Newton", remedy)
         held_out = domain.interior(HELD_OUT, rule="uniform", seed=seed + HELD_OUT_SEED)
         judges = collocate(form, domain, held_out, seed=seed + HELD_OUT_SEED)

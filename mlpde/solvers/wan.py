@@ -213,12 +213,12 @@ class WAN:
                 "condition: take another solver, or a domain with a mesh"
             )
         inside = problem.domain.interior(HELD_OUT, seed=seed + 1)
-        judges = collocate(strong_form(problem), problem.domain, inside, seed=seed + 1)
-        free = strong_form(problem).free
+        strong = strong_form(problem)
+        judges = collocate(strong, problem.domain, inside, seed=seed + 1)
 
         def judge(theta: torch.Tensor) -> float:
             return relative_residual(
-                judges, lambda part, alphas: network.jets(theta, part.points, alphas), free
+                judges, lambda part, alphas: network.jets(theta, part.points, alphas), strong.free
             )
 
         def looks(state: min_max.State) -> bool:
